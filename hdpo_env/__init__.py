@@ -1,0 +1,1 @@
+"""Environments, verified rollouts, cliffs, privileged context and exact distillation losses."""

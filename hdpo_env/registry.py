@@ -1,0 +1,65 @@
+"""Explicit name -> factory tables that refuse duplicates and list the choices in their error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from hdpo_env.errors import RegistryError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A table of named factories of one kind, open to third parties through entry points.
+
+    A package adds names by an entry point in the group ``hdpo_env.<kind>``; it is loaded only when
+    its name is asked for.
+
+    >>> verbs = Registry("verb")
+    >>> verbs.add("go", lambda: "gone")
+    >>> verbs["go"]()
+    'gone'
+    >>> verbs["gp"]
+    Traceback (most recent call last):
+    ...
+    hdpo_env.errors.RegistryError: unknown verb 'gp'; choose one of: go
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._table: dict[str, T] = {}
+
+    def add(self, name: str, value: T) -> None:
+        """Add one name.
+
+        Raises:
+            RegistryError: the name is taken.
+        """
+        if name in self._table:
+            raise RegistryError(f"{self.kind} {name!r} is already registered; choose another name")
+        self._table[name] = value
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._table:
+            self._load_entry_point(name)
+        try:
+            return self._table[name]
+        except KeyError:
+            choices = ", ".join(sorted(self)) or "(none)"
+            raise RegistryError(f"unknown {self.kind} {name!r}; choose one of: {choices}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in set(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self._table), **dict.fromkeys(self._offers())})
+
+    def _offers(self) -> dict[str, object]:
+        return {ep.name: ep for ep in entry_points(group=f"hdpo_env.{self.kind}")}
+
+    def _load_entry_point(self, name: str) -> None:
+        for ep in entry_points(group=f"hdpo_env.{self.kind}", name=name):
+            self.add(name, ep.load())
+            return

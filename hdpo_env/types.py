@@ -1,0 +1,243 @@
+"""The records that flow down the corridor: frozen, typed, JSON-able, without behaviour.
+
+problem -> prompt -> completion -> verdict -> rollout -> group
+
+Letters used in the package: P problems, G members of a group, B = P*G rows, T completion tokens.
+Gold answers, solutions and hints never appear in a repr (DESIGN: no privileged text in logs).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
+from typing import Any
+
+from hdpo_env.errors import DataError
+
+
+class Outcome(Enum):
+    """What the verifier found. Only the last three are faults of the checker, not of the model."""
+
+    CORRECT = "correct"  # the final answer equals a gold answer
+    WRONG = "wrong"  # a final answer was found and it differs
+    NO_ANSWER = "no_answer"  # the completion states no final answer
+    AMBIGUOUS = "ambiguous"  # it states several that disagree
+    TRUNCATED = "truncated"  # it was cut by a token limit before it answered
+    TIMEOUT = "timeout"  # the verifier ran out of its time limit
+    ERROR = "error"  # the verifier failed
+    BAD_GOLD = "bad_gold"  # the gold answer itself cannot be used
+
+
+_ABSTENTIONS = frozenset({Outcome.TIMEOUT, Outcome.ERROR, Outcome.BAD_GOLD})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verifier's judgement of one completion.
+
+    ``correct`` is True, False, or None when the verifier abstains: a fault of the checker is never
+    a wrong answer. A verdict has no truth value: ``if not verdict`` would hide that third case.
+
+    >>> Verdict(Outcome.TIMEOUT).correct is None
+    True
+    """
+
+    outcome: Outcome
+    extracted: str | None = None  # the final answer that was judged
+    reason: str = ""  # one sentence for a person
+    stage: str = ""  # which stage of the verifier decided
+    ms: float = 0.0  # wall milliseconds spent judging
+
+    @property
+    def correct(self) -> bool | None:
+        """True, False, or None if the verifier abstains."""
+        return None if self.is_abstention else self.outcome is Outcome.CORRECT
+
+    @property
+    def is_abstention(self) -> bool:
+        """Whether the verifier could not judge: TIMEOUT, ERROR or BAD_GOLD."""
+        return self.outcome in _ABSTENTIONS
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"a Verdict ({self.outcome.name}) has three states and no truth value; "
+            "compare verdict.correct with True, False or None"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with its accepted gold answers and where it came from.
+
+    ``id`` is a hash of question and answers unless given, so the same problem has the same id on
+    every machine. ``solution`` is a worked derivation, ``hints`` a ladder from vague to telling.
+
+    Raises:
+        DataError: the question is blank, or there is no non-blank gold answer.
+
+    >>> p = Problem("1+1=?", ("2",))
+    >>> p.id == Problem("1+1=?", ("2",)).id, p.gold, "answers" in repr(p)
+    (True, '2', False)
+    """
+
+    question: str
+    answers: tuple[str, ...] = field(repr=False)
+    solution: str | None = field(default=None, repr=False)
+    hints: tuple[str, ...] = field(default=(), repr=False)
+    source: str = ""
+    split: str = "train"
+    subject: str = ""
+    difficulty: float | None = None
+    verifier: str = "math"
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.question, str) or not self.question.strip():
+            raise DataError(f"problem question is {self.question!r}: give a non-empty string")
+        if isinstance(self.answers, str) or not any(str(a).strip() for a in self.answers):
+            raise DataError(
+                f"problem {self.question[:60]!r} has no gold answer: "
+                "give answers=('...',) with at least one non-blank string"
+            )
+        object.__setattr__(self, "answers", tuple(str(a) for a in self.answers))
+        object.__setattr__(self, "hints", tuple(self.hints))
+        if not self.id:
+            object.__setattr__(self, "id", content_hash(self.question, *self.answers))
+
+    @property
+    def gold(self) -> str:
+        """The first accepted gold answer."""
+        return self.answers[0]
+
+    def to_json(self) -> str:
+        """The problem as one JSON line, gold included."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Problem:
+        """Rebuild a problem from ``json.loads(problem.to_json())``.
+
+        Raises:
+            DataError: the row has a field that a problem does not have, or lacks one it needs.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(row) - known):
+            raise DataError(f"problem row has unknown fields {unknown}; known: {sorted(known)}")
+        if missing := sorted({"question", "answers"} - set(row)):
+            raise DataError(f"problem row lacks {missing}")
+        return cls(**{k: tuple(v) if k in ("answers", "hints") else v for k, v in row.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is shown: chat messages and the name of the template that made them.
+
+    ``view`` names the privileged context it holds; "none" is the student's prompt. The messages of
+    a privileged prompt stay out of its repr.
+    """
+
+    problem_id: str
+    messages: tuple[Message, ...] = field(repr=False)
+    template: str = "plain"
+    view: str = "none"
+
+    @property
+    def is_privileged(self) -> bool:
+        """Whether the prompt holds text that only the teacher may see."""
+        return self.view != "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The tokens a policy produced for one prompt. The ids are the truth, the text is a view.
+
+    ``logprobs`` are the behaviour policy's log-probabilities of these tokens in nats, at the
+    temperature they were sampled with.
+    """
+
+    token_ids: tuple[int, ...]
+    text: str
+    logprobs: tuple[float, ...] = ()
+    finish_reason: str = "stop"  # "stop": ended by itself, "length": cut by a limit
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of generated tokens, the end-of-sequence token included."""
+        return len(self.token_ids)
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether a token limit cut the completion."""
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A completion with its verdict and reward. The reward is never changed afterwards.
+
+    ``reward`` is None when the verifier abstained.
+    """
+
+    prompt: Prompt
+    completion: Completion
+    verdict: Verdict
+    reward: float | None
+
+
+class GroupKind(Enum):
+    """How the rollouts of one prompt came out (see ``hdpo_env.cliffs``)."""
+
+    CLIFF = "cliff"  # every rollout failed
+    MIXED = "mixed"  # some failed, some succeeded
+    SATURATED = "saturated"  # every rollout succeeded
+    UNDECIDED = "undecided"  # abstentions could change which of the three it is
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The G rollouts of one problem's prompt."""
+
+    problem: Problem
+    rollouts: tuple[Rollout, ...]
+
+    @property
+    def size(self) -> int:
+        """G, the number of rollouts."""
+        return len(self.rollouts)
+
+    @property
+    def correct(self) -> tuple[bool | None, ...]:
+        """Each rollout's verdict: True, False, or None for an abstention."""
+        return tuple(r.verdict.correct for r in self.rollouts)
+
+
+def content_hash(*parts: str) -> str:
+    """A 16-hex-digit digest of strings, the same on every machine and Python.
+
+    >>> content_hash("a", "b") != content_hash("ab")
+    True
+    """
+    joined = "\x1f".join(parts).encode()
+    return hashlib.blake2b(joined, digest_size=8).hexdigest()
+
+
+def derive_seed(*parts: str | int) -> int:
+    """A 63-bit seed from a path such as (name, split, seed, index): law 6, one RNG per object.
+
+    Unlike ``seed + index``, two different paths practically never share a stream.
+
+    >>> derive_seed("chain", 1, 2) != derive_seed("chain", 2, 1)
+    True
+    """
+    return int(content_hash(*(f"{type(p).__name__}:{p}" for p in parts)), 16) >> 1
