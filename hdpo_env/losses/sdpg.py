@@ -1,0 +1,62 @@
+"""SDPG: policy term, gated KL to the privileged self and reference term on the same rows."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hdpo_env.losses.fused import HeadLoss, Hidden, head_loss
+from hdpo_env.losses.policy import importance_ratio, policy_loss
+from hdpo_env.losses.regularizer import Kind, reference_kl
+
+
+def sdpg_loss(
+    h: Float[Tensor, "N d"],
+    W: Float[Tensor, "V d"],
+    targets: Int[Tensor, " N"],
+    *,
+    advantages: Float[Tensor, " N"],
+    weight: Float[Tensor, " N"],
+    teacher: Hidden | None,
+    distill_weight: float,
+    ref_logprobs: Float[Tensor, " N"] | None = None,
+    reference_weight: float = 0.0,
+    reference_kind: Kind = "urkl",
+    old_logprobs: Float[Tensor, " N"] | None = None,
+    gated: bool = True,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
+    dual_clip: float | None = None,
+    bias: Float[Tensor, " V"] | None = None,
+    temperature: float = 1.0,
+    chunk: int | None = None,
+) -> HeadLoss:
+    """``L = sum_n u_n [ L_out + beta 1[A > 0] KL(p || sg q) + alpha L_K(p, ref) ]_n``.
+
+    ``u = weight`` is `token_weights`, ``beta = distill_weight`` is `schedules.distill_weight(k)`,
+    ``alpha = reference_weight``. On-policy (``old_logprobs=None``) ``L_out = -A log p``; with the
+    behaviour policy's log-probs it is the clipped surrogate, and ``sg[rho]`` weights both others.
+    ``gated=False`` distils on every token (plain OPD). Gated-out rows cost no teacher product.
+
+    Source: SDPG arXiv 2606.04036 sections 3.2 to 3.4, appendix A.3.
+    """
+
+    def token_loss(logprobs: Tensor, rows: Tensor) -> Tensor:
+        old = None if old_logprobs is None else old_logprobs[rows]
+        kind = "reinforce" if old is None else "clip"
+        loss = policy_loss(
+            logprobs, old, advantages[rows], kind=kind,
+            clip_low=clip_low, clip_high=clip_high, dual_clip=dual_clip,
+        ).loss  # fmt: skip
+        if ref_logprobs is not None and reference_weight:
+            ratio = None if old is None else importance_ratio(logprobs, old)
+            term = reference_kl(logprobs, ref_logprobs[rows], kind=reference_kind, ratio=ratio)
+            loss = loss + reference_weight * term.loss
+        return weight[rows] * loss
+
+    gate = (advantages > 0).to(weight.dtype) if gated else 1.0
+    return head_loss(
+        h, W, targets, token_loss, mask=weight != 0, teacher=teacher,
+        weight=distill_weight * gate * weight, old_logprobs=old_logprobs,
+        bias=bias, temperature=temperature, chunk=chunk,
+    )  # fmt: skip
