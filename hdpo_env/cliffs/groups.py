@@ -1,0 +1,99 @@
+"""A *cliff* is a group in which every rollout failed: its advantages are 0 and GRPO learns nothing.
+
+Groups are classified by verdicts, never by shaped rewards. A cliff is an event of probability
+(1 - p)^G, not a property of the prompt: ``posterior`` says how sure one can be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.types import Group, GroupKind, Rollout
+
+
+def classify(group: Group, *, threshold: float = 0.0) -> GroupKind:
+    """Which kind of group this is, from its verdicts alone.
+
+    Raises:
+        ConfigError: the threshold is negative.
+        DataError: the group is empty.
+    """
+    return classify_correct(group.correct, threshold=threshold)
+
+
+def classify_correct(correct: Sequence[bool | None], *, threshold: float = 0.0) -> GroupKind:
+    """The kind of a group with these verdicts (None: the verifier abstained).
+
+    SATURATED if all succeeded, CLIFF if at most ``threshold`` of them did (HDPO: 0), else MIXED.
+    UNDECIDED if the abstentions, had they been judged, could have made it one kind or another.
+
+    Raises:
+        ConfigError: the threshold is negative.
+        DataError: there is no verdict.
+
+    >>> classify_correct([False, False, None]), classify_correct([False, True, None])
+    (<GroupKind.UNDECIDED: 'undecided'>, <GroupKind.MIXED: 'mixed'>)
+    """
+    if threshold < 0:
+        raise ConfigError(f"threshold {threshold} is negative: 0 means that no rollout succeeded")
+    if not correct:
+        raise DataError("a group without rollouts has no kind: sample at least one rollout")
+    successes = sum(c is True for c in correct)
+    abstentions = sum(c is None for c in correct)
+    # The kind is monotone in the number of successes, so the two extremes decide.
+    worst = _kind(successes, len(correct), threshold)
+    best = _kind(successes + abstentions, len(correct), threshold)
+    return worst if worst is best else GroupKind.UNDECIDED
+
+
+def _kind(successes: int, size: int, threshold: float) -> GroupKind:
+    if successes == size:
+        return GroupKind.SATURATED
+    return GroupKind.CLIFF if successes <= threshold else GroupKind.MIXED
+
+
+@dataclass(frozen=True)
+class GroupRates:
+    """How many groups were of each kind. Rates are over all groups and sum to 1."""
+
+    num_cliff: int = 0
+    num_mixed: int = 0
+    num_saturated: int = 0
+    num_undecided: int = 0
+
+    @property
+    def num_groups(self) -> int:
+        """All groups, undecided ones included."""
+        return self.num_cliff + self.num_mixed + self.num_saturated + self.num_undecided
+
+    def rate(self, kind: GroupKind) -> float:
+        """The share of groups of one kind; 0 when there are no groups."""
+        return getattr(self, f"num_{kind.value}") / max(1, self.num_groups)
+
+    def metrics(self) -> dict[str, float]:
+        """``groups/<kind>_rate`` for each kind, for logs."""
+        return {f"groups/{kind.value}_rate": self.rate(kind) for kind in GroupKind}
+
+
+def group_rates(groups: Sequence[Group], *, threshold: float = 0.0) -> GroupRates:
+    """Count the kinds of groups."""
+    kinds = Counter(classify(group, threshold=threshold) for group in groups)
+    return GroupRates(**{f"num_{kind.value}": count for kind, count in kinds.items()})
+
+
+def phantom_gradient_rate(
+    groups: Sequence[Group], shaped_reward: Callable[[Rollout], float]
+) -> float | None:
+    """The share of cliffs that would still get a policy gradient under a shaped reward.
+
+    Such a gradient is a phantom: it rewards format or length among rollouts that all failed.
+    None when no group is a cliff.
+    """
+    cliffs = [group for group in groups if classify(group) is GroupKind.CLIFF]
+    if not cliffs:
+        return None
+    spread = [len({shaped_reward(rollout) for rollout in g.rollouts}) > 1 for g in cliffs]
+    return sum(spread) / len(cliffs)
