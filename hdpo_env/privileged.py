@@ -146,8 +146,8 @@ def privileged_prompt(
     """The prompt that the teacher sees: the student's prompt and the pieces of one view.
 
     View ``none`` gives exactly the student's prompt. ``student`` is the template of the student's
-    prompt, by default the one that the privileged template was written for. ``group`` is the problem's own group of
-    student rollouts, for views that quote from it.
+    prompt, by default the one that the privileged template was written for. ``group`` is the
+    problem's own group of student rollouts, for views that quote from it.
 
     Raises:
         RegistryError: unknown view or template.
