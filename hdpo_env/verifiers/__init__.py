@@ -1,9 +1,9 @@
-"""Judges of final answers: right, fast, unkillable, honest about not knowing.
+r"""Judges of final answers: right, fast, unkillable, honest about not knowing.
 
 Importing this package loads neither sympy nor mpmath; names resolve on first use.
 
 >>> from hdpo_env.verifiers import MathVerifier
->>> MathVerifier().verify(r"So the total is $\\boxed{\\frac{1}{2}}$.", "0.5").correct
+>>> MathVerifier().verify(r"So the total is $\boxed{\frac{1}{2}}$.", "0.5").correct
 True
 """
 
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hdpo_env.verifiers.pool import VerifierPool
     from hdpo_env.verifiers.protocol import VERIFIERS, Verifier, check_gold
     from hdpo_env.verifiers.rewards import reward_fn, reward_of
     from hdpo_env.verifiers.simple import ExactVerifier

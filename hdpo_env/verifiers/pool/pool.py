@@ -1,0 +1,204 @@
+"""VerifierPool: any verifier behind killable worker processes, for threads, asyncio and actors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from hdpo_env.errors import ConfigError
+from hdpo_env.types import Verdict
+from hdpo_env.verifiers.pool.supervisor import Item, Job, Supervisor
+from hdpo_env.verifiers.protocol import Verifier, gold_texts
+
+_living: weakref.WeakSet[VerifierPool] = weakref.WeakSet()
+PoolItem = tuple[str, "str | Sequence[str]"] | tuple[str, "str | Sequence[str]", "str | None"]
+
+
+class VerifierPool:
+    """Judges items in ``workers`` processes; each item has ``timeout_s`` from when one starts it.
+
+    An overdue item is TIMEOUT and its worker is killed and replaced; an item whose worker dies is
+    retried once and then ERROR; all other items are judged as if nothing had happened. Order is
+    kept. A pool is itself a `Verifier`. It may be shared by threads and event loops; a forked
+    or unpickled copy starts workers of its own. Workers die with the process that owns them.
+
+    Args:
+        verifier: judges one item; picklable, defined in an importable module.
+        workers: number of processes; 0 judges in this process without any limit (for tests).
+        timeout_s: seconds per item, queueing not counted.
+        memory_mb: address space of one worker.
+        max_pending: items accepted before ``map`` waits (back-pressure).
+        recycle: a worker is replaced after this many items.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        workers: int = 2,
+        timeout_s: float = 5.0,
+        memory_mb: int = 1024,
+        *,
+        max_pending: int = 100_000,
+        recycle: int = 50_000,
+    ) -> None:
+        if workers < 0 or timeout_s <= 0 or memory_mb < 256 or max_pending < 1 or recycle < 1:
+            raise ConfigError(
+                f"workers={workers}, timeout_s={timeout_s}, memory_mb={memory_mb}, "
+                f"max_pending={max_pending}, recycle={recycle}: need workers >= 0, timeout_s > 0, "
+                "memory_mb >= 256 and the last two >= 1"
+            )
+        self._verifier = verifier
+        self._settings = (workers, timeout_s, memory_mb, max_pending, recycle)
+        self._closed = False
+        self._reset()
+        _living.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._room = self._settings[3]
+        self._waiting: deque[tuple[int, Future[None]]] = deque()
+        self._supervisor: Supervisor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self._verifier, *self._settings)
+
+    @property
+    def name(self) -> str:
+        """The verifier's name."""
+        return self._verifier.name
+
+    @property
+    def version(self) -> str:
+        """The verifier's version."""
+        return self._verifier.version
+
+    def verify(
+        self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+    ) -> Verdict:
+        """Judge one item in a worker."""
+        return self.map([(completion, gold, finish_reason)])[0]
+
+    def map(self, items: Iterable[PoolItem]) -> list[Verdict]:
+        """Verdicts of (completion, gold) or (completion, gold, finish_reason) items, in order."""
+        rows = [_normal(item) for item in items]
+        if not rows:
+            return []
+        if self._settings[0] == 0:
+            return [self._verifier.verify(c, g, finish_reason=f) for c, g, f in rows]
+        self._reserve(len(rows)).result()
+        job = self._submit(rows)
+        try:
+            return job.future.result()
+        except BaseException:
+            job.dropped = True
+            raise
+
+    async def amap(self, items: Iterable[PoolItem]) -> list[Verdict]:
+        """`map` for asyncio: awaits room and verdicts without blocking the event loop."""
+        rows = [_normal(item) for item in items]
+        if not rows or self._settings[0] == 0:
+            return self.map(rows)
+        await asyncio.wrap_future(self._reserve(len(rows)))
+        job = self._submit(rows)
+        try:
+            return await asyncio.wrap_future(job.future)
+        except BaseException:
+            job.dropped = True
+            raise
+
+    def close(self) -> None:
+        """Kill the workers; unfinished items get ERROR. Closing twice is fine."""
+        self._closed = True
+        with self._lock:
+            supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.stop()
+
+    def __enter__(self) -> VerifierPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def worker_pids(self) -> list[int]:
+        """Process ids of the workers that are alive now."""
+        return self._supervisor.worker_pids() if self._supervisor else []
+
+    def _submit(self, rows: list[Item]) -> Job:
+        job = Job(rows)
+        job.future.add_done_callback(lambda _: self._release(len(rows)))
+        with self._lock:
+            if self._closed:
+                raise ConfigError("this verifier pool is closed; make a new one")
+            if self._supervisor is None:
+                self._supervisor = self._start()
+            supervisor = self._supervisor
+        supervisor.submit(job)
+        return job
+
+    def _start(self) -> Supervisor:
+        workers, timeout_s, memory_mb, _, recycle = self._settings
+        blob = pickle.dumps(self._verifier)
+        supervisor = Supervisor(blob, workers, timeout_s, memory_mb, recycle)
+        supervisor.start()
+        weakref.finalize(self, supervisor.stop)
+        return supervisor
+
+    def _reserve(self, count: int) -> Future[None]:
+        """A future that resolves when ``count`` more items may wait; first come, first served."""
+        ticket: Future[None] = Future()
+        with self._lock:
+            self._waiting.append((count, ticket))
+        self._release(0)
+        return ticket
+
+    def _release(self, count: int) -> None:
+        admitted = []
+        limit = self._settings[3]
+        with self._lock:
+            self._room += count
+            while self._waiting and min(self._waiting[0][0], limit) <= self._room:
+                wanted, ticket = self._waiting.popleft()
+                self._room -= wanted
+                admitted.append((wanted, ticket))
+        for wanted, ticket in admitted:  # outside the lock: callbacks may come back here
+            if ticket.set_running_or_notify_cancel():
+                ticket.set_result(None)
+            else:  # the caller gave up while it waited
+                self._release(wanted)
+
+
+def _normal(item: PoolItem) -> Item:
+    gold = item[1] if isinstance(item[1], str) else gold_texts(item[1])
+    return item[0], gold, item[2] if len(item) > 2 else None
+
+
+def _rebuild(
+    verifier: Verifier, workers: int, timeout_s: float, memory_mb: int, pending: int, recycle: int
+) -> VerifierPool:
+    return VerifierPool(
+        verifier, workers, timeout_s, memory_mb, max_pending=pending, recycle=recycle
+    )
+
+
+def _after_fork() -> None:
+    """A forked child shares nothing with the parent's pools: fresh locks, workers on demand."""
+    for pool in list(_living):
+        supervisor = pool._supervisor
+        pool._reset()
+        if supervisor is not None:
+            supervisor.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
