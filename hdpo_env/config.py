@@ -1,0 +1,344 @@
+"""Every default, once. A preset holds a paper's own numbers; what you set departs from it.
+
+The configs are frozen and refuse impossible combinations when they are built. Sources: HDPO
+(arXiv 2603.23871), SDPG (arXiv 2606.04036), RLSD (arXiv 2604.03128), GRPO (arXiv 2402.03300),
+Dr. GRPO (arXiv 2503.20783).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hdpo_env.errors import ConfigError
+
+Baseline = Literal["mean", "leave_one_out"]
+Scale = Literal["population_std", "sample_std", "none"]
+Level = Literal["token", "sequence", "dr_grpo"]
+Divergence = Literal["jsd", "kl_student_teacher", "kl_teacher_student", "nll"]
+Teacher = Literal["drifting", "frozen", "ema"]
+
+
+def _require(rule: bool, message: str) -> None:
+    if not rule:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class PolicyLossConfig:
+    """The outcome term: group-relative advantages times a policy-gradient surrogate."""
+
+    kind: Literal["reinforce", "clip"] = "clip"
+    baseline: Baseline = "mean"
+    scale: Scale = "population_std"
+    eps_std: float = 1e-6
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    dual_clip: float | None = None  # c > 1 bounds the loss where A < 0
+    level: Level = "token"
+    drop_zero_variance: bool = False  # DAPO-like: resample prompts whose group has one outcome
+    rlsd_mix: float | None = None  # RLSD's l in [0, 1]; None: plain advantages
+    rlsd_clip: float = 0.2  # RLSD's e_w
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.clip_low < 1, f"clip_low is {self.clip_low}: choose one in [0, 1)")
+        _require(self.clip_high >= 0, f"clip_high is {self.clip_high}: choose one >= 0")
+        _require(self.eps_std >= 0, f"eps_std is {self.eps_std}: choose one >= 0")
+        _require(
+            self.dual_clip is None or self.dual_clip > 1,
+            f"dual_clip is {self.dual_clip}: choose one > 1, or none to switch it off",
+        )
+        _require(
+            self.rlsd_mix is None or 0 <= self.rlsd_mix <= 1,
+            f"rlsd_mix is {self.rlsd_mix}: choose one in [0, 1], or none for plain advantages",
+        )
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """The teacher-student term: who is distilled, on which rollouts, how strongly."""
+
+    weight: float = 0.0  # HDPO's lambda, SDPG's beta_base
+    on: Literal["cliffs", "own_rollouts"] = "cliffs"  # HDPO: cliffs; SDPG: the student's own
+    divergence: Divergence = "jsd"
+    top_k: int = 64  # the teacher's support for "jsd"; capped at the vocabulary
+    tail: Literal["exact", "paper", "bucket"] = "exact"
+    teacher: Teacher = "drifting"
+    ema_decay: float = 0.99
+    view: str = "solution"
+    rollouts_per_cliff: int = 4
+    max_cliff_prompts: int = 32
+    cliff_threshold: float = 0.0  # a group is a cliff if its number of successes is <= this
+    drop_leaks: bool = True  # survivors that admit to having been told do not teach
+    distinct: bool = False  # keep one of several equal survivors (the paper keeps all)
+    gate: Literal["positive_advantage", "all"] = "positive_advantage"  # for own_rollouts
+    max_token_kl: float | None = None  # tokens above it carry no gradient (the released SDPG code)
+    warmup_steps: int = 0  # weight * min(1, k/warmup) * min(1, (T-k)/decay)
+    decay_steps: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.weight >= 0, f"distill weight is {self.weight}: choose one >= 0")
+        _require(
+            self.weight == 0 or self.view != "none",
+            f"distill weight is {self.weight} but view is 'none': the teacher would be the "
+            "student; choose view=solution or view=answer, or weight 0",
+        )
+        _require(self.top_k >= 1, f"top_k is {self.top_k}: choose one >= 1")
+        _require(0 <= self.ema_decay < 1, f"ema_decay is {self.ema_decay}: choose one in [0, 1)")
+        _require(
+            self.rollouts_per_cliff >= 1 and self.max_cliff_prompts >= 1,
+            f"rollouts_per_cliff={self.rollouts_per_cliff}, max_cliff_prompts="
+            f"{self.max_cliff_prompts}: both must be at least 1 (weight 0 switches the term off)",
+        )
+        _require(
+            not (self.on == "own_rollouts" and self.divergence == "nll"),
+            "divergence 'nll' imitates the teacher's survivors and own_rollouts has none; "
+            "choose kl_student_teacher",
+        )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the term can contribute at all."""
+        return self.weight > 0
+
+
+@dataclass(frozen=True)
+class ReferenceConfig:
+    """SDPG's regulariser towards the frozen initial policy (eq. of section 3.4)."""
+
+    kind: Literal["ufkl", "urkl", "fkl", "rkl"] = "ufkl"
+    weight: float = 0.0  # SDPG's alpha
+
+    def __post_init__(self) -> None:
+        _require(self.weight >= 0, f"reference weight is {self.weight}: choose one >= 0")
+
+
+@dataclass(frozen=True)
+class ImitationConfig:
+    """Negative log-likelihood of the written solution on cliffs (SFT, ReLIFT-like); a baseline."""
+
+    weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.weight >= 0, f"imitation weight is {self.weight}: choose one >= 0")
+
+
+@dataclass(frozen=True)
+class AlgoConfig:
+    """One algorithm: the sum of an outcome term, a distillation term and regularisers."""
+
+    name: str = "grpo"
+    policy: PolicyLossConfig = field(default_factory=PolicyLossConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+    imitation: ImitationConfig = field(default_factory=ImitationConfig)
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How many completions are drawn, and how."""
+
+    prompts_per_step: int = 32  # P
+    group_size: int = 16  # G
+    temperature: float = 1.0
+    max_prompt_tokens: int = 2048
+    max_tokens: int = 4096
+    template: str = "boxed"
+    teacher_template: str = "hdpo"
+
+    def __post_init__(self) -> None:
+        _require(
+            self.prompts_per_step >= 1 and self.max_tokens >= 1,
+            f"prompts_per_step={self.prompts_per_step}, max_tokens={self.max_tokens}: "
+            "both must be at least 1",
+        )
+        _require(
+            self.group_size >= 2,
+            f"group_size is {self.group_size}: a group of one has no baseline, so every advantage "
+            "is 0; choose at least 2",
+        )
+        _require(self.temperature > 0, f"temperature is {self.temperature}: choose one > 0")
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with linear warm-up to a constant rate."""
+
+    lr: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    warmup_steps: int = 50
+    warmup_start: float = 0.1  # the rate starts at this fraction of lr
+    micro_batch_rows: int = 8  # sequences held in memory at once; changes no number
+
+    def __post_init__(self) -> None:
+        _require(self.lr > 0, f"lr is {self.lr}: choose one > 0")
+        _require(
+            self.micro_batch_rows >= 1,
+            f"micro_batch_rows is {self.micro_batch_rows}: choose at least 1",
+        )
+        _require(
+            0 < self.warmup_start <= 1, f"warmup_start is {self.warmup_start}: choose in (0, 1]"
+        )
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """How a policy is judged: unbiased pass@k from n samples a problem, and greedy accuracy."""
+
+    every: int = 10
+    problems: int = 2048
+    samples: int = 8  # n
+    ks: tuple[int, ...] = (1, 4, 8)
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_ks(self.ks, self.samples)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole run."""
+
+    algo: AlgoConfig = field(default_factory=AlgoConfig)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    steps: int = 2000
+    seed: int = 0
+    checkpoint_every: int = 50
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, f"steps is {self.steps}: choose at least 1")
+        _require(
+            self.checkpoint_every >= 1,
+            f"checkpoint_every is {self.checkpoint_every}: choose at least 1",
+        )
+
+
+def check_ks(ks: Sequence[int], samples: int) -> None:
+    """Refuse pass@k that ``samples`` completions cannot estimate.
+
+    Raises:
+        ConfigError: some k is below 1 or above the number of samples.
+    """
+    if bad := [k for k in ks if not 1 <= k <= samples]:
+        raise ConfigError(
+            f"pass@{bad[0]} cannot be estimated from {samples} samples a problem: "
+            "k must lie in 1..samples; raise samples or drop that k"
+        )
+
+
+def preset(name: str) -> TrainConfig:
+    """A published setting by name.
+
+    Raises:
+        ConfigError: no preset has this name; the message lists them.
+
+    >>> preset("hdpo").algo.distill.weight, preset("sdpg").rollout.group_size
+    (0.01, 8)
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise ConfigError(f"unknown preset {name!r}; choose one of: {', '.join(PRESETS)}") from None
+
+
+def _with(config: TrainConfig, name: str, **parts: object) -> TrainConfig:
+    return replace(config, algo=replace(config.algo, name=name, **parts))
+
+
+# HDPO's table: Qwen2.5-Math-1.5B-Instruct, 32 x 16, 2000 steps. The text divides by the group's
+# std and subtracts a leave-one-out mean; the preset does both (the paper is ambiguous).
+_HDPO_PAPER = TrainConfig(
+    algo=AlgoConfig(
+        name="hdpo",
+        policy=PolicyLossConfig(kind="clip", baseline="leave_one_out"),
+        distill=DistillConfig(weight=0.01, on="cliffs", divergence="jsd", top_k=64),
+    ),
+    eval=EvalConfig(every=10, problems=2048, samples=8, ks=(1, 4, 8)),
+)
+
+# SDPG's table: Qwen3-4B / 1.7B on DAPO-Math-17k, 400 steps of "batch 128", read as 128 prompts
+# (the unit of the trainer its authors used).
+_SDPG_PAPER = TrainConfig(
+    algo=AlgoConfig(
+        name="sdpg",
+        policy=PolicyLossConfig(kind="reinforce"),
+        distill=DistillConfig(
+            weight=1e-3,
+            on="own_rollouts",
+            divergence="kl_student_teacher",
+            warmup_steps=50,
+            decay_steps=350,
+        ),
+        reference=ReferenceConfig(kind="ufkl", weight=1e-3),
+    ),
+    rollout=RolloutConfig(
+        prompts_per_step=128, group_size=8, max_tokens=4096, teacher_template="sdpg"
+    ),
+    optim=OptimConfig(weight_decay=0.1, warmup_steps=10),
+    eval=EvalConfig(every=10, problems=70, samples=32, ks=(1,)),
+    steps=400,
+)
+
+PRESETS: dict[str, TrainConfig] = {
+    "grpo": _with(
+        _HDPO_PAPER,
+        "grpo",
+        policy=PolicyLossConfig(kind="clip"),
+        distill=DistillConfig(),
+    ),
+    "dr_grpo": _with(
+        _HDPO_PAPER,
+        "dr_grpo",
+        policy=PolicyLossConfig(kind="clip", scale="none", level="dr_grpo"),
+        distill=DistillConfig(),
+    ),
+    "dapo": _with(
+        _HDPO_PAPER,
+        "dapo",
+        policy=PolicyLossConfig(kind="clip", clip_high=0.28, drop_zero_variance=True),
+        distill=DistillConfig(),
+    ),
+    "hdpo": _HDPO_PAPER,
+    "sdpg": _SDPG_PAPER,
+    # The released script departs from the paper's text; this row is the script.
+    "sdpg-code": _with(
+        _SDPG_PAPER,
+        "sdpg-code",
+        policy=PolicyLossConfig(kind="clip", dual_clip=3.0, drop_zero_variance=True),
+        distill=replace(
+            _SDPG_PAPER.algo.distill, gate="all", warmup_steps=0, decay_steps=0, max_token_kl=20.0
+        ),
+        reference=ReferenceConfig(kind="urkl", weight=1e-3),
+    ),
+    "rlsd": _with(
+        _SDPG_PAPER,
+        "rlsd",
+        policy=PolicyLossConfig(kind="clip", rlsd_mix=0.5),
+        distill=DistillConfig(on="own_rollouts", divergence="kl_student_teacher"),
+        reference=ReferenceConfig(),
+    ),
+    "opsd": _with(
+        _SDPG_PAPER,
+        "opsd",
+        distill=replace(_SDPG_PAPER.algo.distill, gate="all"),
+        reference=ReferenceConfig(),
+    ),
+    "sft-cliffs": _with(
+        _HDPO_PAPER,
+        "sft-cliffs",
+        distill=DistillConfig(),
+        imitation=ImitationConfig(weight=0.1),
+    ),
+}
+
+
+def to_dict(config: object) -> dict[str, object]:
+    """A config as plain nested dicts, for ``config.json``."""
+    return dataclasses.asdict(config)  # type: ignore[call-overload]

@@ -1,0 +1,1 @@
+"""Policies: tabular (enumerable), tiny (a laptop's language model), hf (any causal LM), vllm."""
