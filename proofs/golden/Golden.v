@@ -5,7 +5,7 @@
 From Coq Require Import Reals List Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From Interval Require Import Tactic.
-From HDPO Require Import FinSum Gibbs Filter PassAtK Advantage JSD Softmax Sanity.
+From HDPO Require Import FinSum Gibbs Filter PassAtK Advantage JSD Softmax Recursion Concentration Sanity.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -45,3 +45,16 @@ Proof.
   rewrite Rmult_0_l.
   interval with (i_prec 60).
 Qed.
+
+(** S17 : success after three steps at beta = 1 from p = 1/4. *)
+Theorem golden_S17_success :
+  Rabs (success l2 (repeated l2 mu2 (reward R2) 1 3) R2 - 0.870049) <= 0.000001.
+Proof.
+  rewrite (S17_success l2 mu2 mu2_dist R2 1 3) by lra. rewrite p2.
+  replace (INR 3 / 1) with 3 by (simpl; field). interval with (i_prec 60).
+Qed.
+
+(** S18 : sixteen rollouts, p = 1/4, rewards in [0, 1], deviation 1/2. *)
+Theorem golden_S18_bound :
+  Rabs (2 * (1 - 1 / 4 + 1 / 4 * hoeffding_factor 0 1 (1 / 2)) ^ 16 - 0.381508) <= 0.000001.
+Proof. unfold hoeffding_factor. interval with (i_prec 60). Qed.

@@ -1,6 +1,6 @@
 (** * S11: the leave-one-out policy-gradient estimator is unbiased. *)
 From Coq Require Import Reals List Lra Lia.
-From HDPO Require Import FinSum Advantage Filter.
+From HDPO Require Import FinSum Gibbs Advantage Filter Gradient.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -103,3 +103,20 @@ Section Unbiased.
         unfold size. rewrite map_length, Hts. ring.
   Qed.
 End Unbiased.
+
+(** The expected GRPO gradient on a nearly unsolvable prompt is O(p (1 - p)): it fades with p. *)
+Theorem S11_gradient_vanishes {T} (l : list T) (q : T -> R) (R1 : T -> bool) (g : T -> R) a b n :
+  dist l q -> (2 <= n)%nat -> (forall t, In t l -> a <= g t <= b) ->
+  Rabs (iid l q n (leave_one_out_estimator (reward R1) g))
+  <= (b - a) * (success l q R1 * (1 - success l q R1)).
+Proof.
+  intros Hq Hn Hg. rewrite S11_leave_one_out_unbiased by assumption.
+  pose proof (S8_gradient_vanishes l q Hq R1 g a b Hg) as H.
+  change (expect l q (fun t => if R1 t then 1 else 0)) with (success l q R1) in H.
+  eapply Rle_trans; [|exact H]. right. f_equal.
+  fold (success l q R1). unfold expect at 1.
+  rewrite (sum_ext l (fun t => q t * g t * ((if R1 t then 1 else 0) - success l q R1))
+    (fun t => q t * (reward R1 t * g t) - success l q R1 * (q t * g t))).
+  - rewrite sum_minus, sum_scal. reflexivity.
+  - intros t _. unfold reward. ring.
+Qed.

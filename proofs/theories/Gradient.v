@@ -378,3 +378,23 @@ Section JSDCoord.
     apply Rabs_le. lra.
   Qed.
 End JSDCoord.
+
+(** ** The distillation gradient does not vanish on a cliff: only agreement is stationary. *)
+Theorem S8_JSD_stationary {T} (l : list T) (P Q : T -> R) :
+  dist l P -> dist l Q -> (forall t, In t l -> 0 < Q t) ->
+  (forall j, In j l -> jsd_grad l j P Q = 0) -> forall t, In t l -> P t = Q t.
+Proof.
+  intros HP HQ Hpos H. set (c := exp (KL l Q (mid P Q))).
+  assert (Hm : forall t, In t l -> 0 < mid P Q t).
+  { intros t Ht. destruct HP as [A _]. specialize (A t Ht). specialize (Hpos t Ht). unfold mid. lra. }
+  assert (E : forall t, In t l -> Q t = c * mid P Q t).
+  { intros t Ht. specialize (H t Ht). specialize (Hpos t Ht) as Pq. specialize (Hm t Ht) as Pm.
+    unfold jsd_grad in H.
+    assert (L : ln (Q t / mid P Q t) = KL l Q (mid P Q)).
+    { apply (Rmult_eq_reg_l (/ 2 * Q t)); lra. }
+    unfold c. rewrite <- L, exp_ln by now apply Rdiv_lt_0_compat. field. lra. }
+  assert (C : c = 1).
+  { destruct HQ as [_ SQ]. destruct (mid_dist l P Q HP (conj (fun t Ht => Rlt_le _ _ (Hpos t Ht)) SQ)) as [_ SM].
+    rewrite (sum_ext l Q (fun t => c * mid P Q t) E), sum_scal, SM in SQ. lra. }
+  intros t Ht. specialize (E t Ht). rewrite C in E. unfold mid in E. lra.
+Qed.

@@ -3,7 +3,8 @@
     A policy maps a prefix to a next-token law on the vocabulary [V].
     Trajectories of [n] further tokens are enumerated by [completions n]. *)
 From Coq Require Import Reals List Lra Lia.
-From HDPO Require Import FinSum Gibbs Softmax Proxy.
+From Coquelicot Require Import Coquelicot.
+From HDPO Require Import FinSum Gibbs Softmax JSD Proxy.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -162,6 +163,88 @@ Section Sequence.
     - apply joint_dist. intros q. now apply softmax_dist.
     - apply joint_dist. intros q. now apply softmax_dist.
     - apply joint_ac. intros q t _ E. pose proof (softmax_pos V HV (zS q) t). lra.
+  Qed.
+
+  (** Along a whole completion the log-ratio of two such policies is within 2 n D. *)
+  Lemma softmax_log_ratio zP zQ D t :
+    V <> [] -> In t V -> (forall u, In u V -> Rabs (zP u - zQ u) <= D) ->
+    - (2 * D) <= ln (softmax V zP t / softmax V zQ t) <= 2 * D.
+  Proof.
+    intros HV Ht HD.
+    assert (G : forall zA zB, (forall u, In u V -> Rabs (zA u - zB u) <= D) ->
+      ln (softmax V zA t / softmax V zB t) <= 2 * D).
+    { clear zP zQ HD. intros zA zB HD.
+      pose proof (sumexp_pos V HV zA) as PA. pose proof (sumexp_pos V HV zB) as PB.
+      assert (S1 : sumexp V zB <= exp D * sumexp V zA).
+      { unfold sumexp. rewrite <- sum_scal. apply sum_le; intros u Hu. rewrite <- exp_plus.
+        specialize (HD u Hu). apply Rabs_le_between in HD.
+        destruct (Req_dec (zB u) (D + zA u)) as [->|N]; [lra|left; apply exp_increasing; lra]. }
+      replace (softmax V zA t / softmax V zB t) with (exp (zA t - zB t) * (sumexp V zB / sumexp V zA)).
+      - rewrite ln_mult, ln_exp; [|apply exp_pos|now apply Rdiv_lt_0_compat].
+        assert (ln (sumexp V zB / sumexp V zA) <= D).
+        { rewrite <- (ln_exp D). apply ln_le_mono; [now apply Rdiv_lt_0_compat|].
+          apply (Rmult_le_reg_r (sumexp V zA)); [assumption|].
+          replace (sumexp V zB / sumexp V zA * sumexp V zA) with (sumexp V zB) by (field; lra). lra. }
+        specialize (HD t Ht). apply Rabs_le_between in HD. lra.
+      - unfold softmax. replace (zA t - zB t) with (zA t + - zB t) by ring.
+        rewrite exp_plus, exp_Ropp. pose proof (exp_pos (zB t)). field. lra. }
+    split; [|now apply G].
+    pose proof (G zQ zP ltac:(intros u Hu; rewrite Rabs_minus_sym; now apply HD)) as H.
+    pose proof (softmax_pos V HV zP t). pose proof (softmax_pos V HV zQ t).
+    replace (softmax V zP t / softmax V zQ t) with (/ (softmax V zQ t / softmax V zP t)) by (field; lra).
+    rewrite ln_Rinv by now apply Rdiv_lt_0_compat. lra.
+  Qed.
+
+  Theorem S10_trajectory_log_ratio (zP zQ : list T -> T -> R) D n :
+    V <> [] ->
+    (forall pre t, In t V -> Rabs (zP pre t - zQ pre t) <= D) ->
+    forall pre ts, In ts (completions n) ->
+    - (INR n * (2 * D))
+    <= ln (joint (fun pre => softmax V (zP pre)) pre ts / joint (fun pre => softmax V (zQ pre)) pre ts)
+    <= INR n * (2 * D).
+  Proof.
+    intros HV HD.
+    assert (J : forall z pre ts, 0 < joint (fun pre => softmax V (z pre)) pre ts).
+    { intros z pre ts. revert pre. induction ts as [|t ts IH]; intros pre; simpl; [lra|].
+      apply Rmult_lt_0_compat; [now apply softmax_pos|apply IH]. }
+    induction n as [|n IH]; intros pre ts Hts.
+    - destruct Hts as [<-|[]]. simpl. replace (1 / 1) with 1 by field. rewrite ln_1. lra.
+    - apply in_completions_S in Hts. destruct Hts as (t & ts' & -> & Ht & Hts').
+      specialize (IH (pre ++ [t]) ts' Hts').
+      pose proof (softmax_log_ratio (zP pre) (zQ pre) D t HV Ht (HD pre)) as R1. simpl joint.
+      pose proof (J zP (pre ++ [t]) ts') as JP. pose proof (J zQ (pre ++ [t]) ts') as JQ.
+      pose proof (softmax_pos V HV (zP pre) t) as SP. pose proof (softmax_pos V HV (zQ pre) t) as SQ.
+      set (a := softmax V (zP pre) t) in *. set (b := softmax V (zQ pre) t) in *.
+      set (c := joint (fun pre => softmax V (zP pre)) (pre ++ [t]) ts') in *.
+      set (d := joint (fun pre => softmax V (zQ pre)) (pre ++ [t]) ts') in *.
+      replace (a * c / (b * d)) with ((a / b) * (c / d)) by (field; lra).
+      rewrite ln_mult by now apply Rdiv_lt_0_compat. rewrite S_INR. lra.
+  Qed.
+
+  (** Hence the repaired link between Propositions 1 and 2: the filtered teacher is within
+      2 (n D)^2 of the filtered student. *)
+  Theorem S10_target_gap (zT zS : list T -> T -> R) D n pre (acc : list T -> bool) :
+    V <> [] -> 0 <= D ->
+    (forall pre t, In t V -> Rabs (zT pre t - zS pre t) <= D) ->
+    let mug := joint (fun pre => softmax V (zT pre)) pre in
+    let mu0 := joint (fun pre => softmax V (zS pre)) pre in
+    0 < success (completions n) mug acc -> 0 < success (completions n) mu0 acc ->
+    KL (completions n) (filtered (completions n) mug acc) (filtered (completions n) mu0 acc)
+      <= 2 * (INR n * D) ^ 2.
+  Proof.
+    intros HV HD0 HD mug mu0 Hg H0.
+    assert (J : forall z pre ts, 0 < joint (fun pre => softmax V (z pre)) pre ts).
+    { intros z p ts. revert p. induction ts as [|t ts IH]; intros p; simpl; [lra|].
+      apply Rmult_lt_0_compat; [now apply softmax_pos|apply IH]. }
+    replace (2 * (INR n * D) ^ 2) with ((INR n * (2 * D) - - (INR n * (2 * D))) ^ 2 / 8) by field.
+    assert (HnD : 0 <= INR n * (2 * D)) by (apply Rmult_le_pos; [apply pos_INR|lra]).
+    apply S9_target_gap_bound; auto.
+    - apply joint_dist. intros q. now apply softmax_dist.
+    - intros t _ _. apply J.
+    - intros t _ _. apply J.
+    - lra.
+    - intros ts Hts _. apply S10_trajectory_log_ratio; auto.
+      intros q t Ht. rewrite Rabs_minus_sym. now apply HD.
   Qed.
 
   (** ** Next-token law of the filtered policy mu(.|R=1): Doob's h-transform. *)

@@ -73,9 +73,8 @@ def read_assumptions(output: str) -> dict[str, set[str]]:
         if line.startswith("@@"):
             current = line[2:].strip()
             used[current] = set()
-        elif match := re.match(r"^([A-Za-z_][\w.']*)\s*(?::|$)", line):
-            if match[1] not in ("Axioms", "Closed", "Section", "Opaque"):
-                used[current].add(match[1])
+        elif match := re.match(r"^(?!Axioms|Closed|Section|Opaque)([A-Za-z_][\w.']*)\s*(?::|$)", line):
+            used[current].add(match[1])
     return used
 
 
