@@ -34,6 +34,9 @@ FORBIDDEN = re.compile(
     r"Abort|Unset\s+(?:Guard|Positivity|Universe)\s+Checking)\b"
 )
 
+# A line of Print Assumptions that starts an axiom: its name, then a colon or the line's end.
+LISTED = re.compile(r"^(?!(?:Axioms|Closed|Section|Opaque)\b)([A-Za-z_][\w.']*)\s*(?::|$)")
+
 
 def holes(files: list[Theory]) -> list[str]:
     """Words in the sources that would leave a statement unproved."""
@@ -73,7 +76,7 @@ def read_assumptions(output: str) -> dict[str, set[str]]:
         if line.startswith("@@"):
             current = line[2:].strip()
             used[current] = set()
-        elif match := re.match(r"^(?!Axioms|Closed|Section|Opaque)([A-Za-z_][\w.']*)\s*(?::|$)", line):
+        elif match := LISTED.match(line):
             used[current].add(match[1])
     return used
 
