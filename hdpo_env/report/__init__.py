@@ -1,0 +1,30 @@
+"""Figures and the HTML report of one or more runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hdpo_env.report.figure import write_figure
+from hdpo_env.report.html import page
+from hdpo_env.report.load import load_runs
+from hdpo_env.report.records import Run
+from hdpo_env.report.study import Study
+
+__all__ = ["write_report", "write_figure", "load_runs", "Run", "Study"]
+
+
+def write_report(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
+    """Write one self-contained HTML page about the runs and return its path.
+
+    A folder that holds several runs, as ``hdpo compare`` leaves it, counts as all of them.
+
+    Raises:
+        DataError: a folder does not exist or holds no run.
+    """
+    study = Study(load_runs(run_dirs))
+    title = ", ".join(Path(d).resolve().name for d in run_dirs)
+    target = Path(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(study, title), encoding="utf-8")
+    return target

@@ -1,0 +1,195 @@
+"""One self-contained page: no script, no external resource, readable offline, dark or printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from hdpo_env.report import figures, tables, texts
+from hdpo_env.report.departures import departures
+from hdpo_env.report.findings import context, failures, headline
+from hdpo_env.report.glossary import WORDS
+from hdpo_env.report.markup import Markup, el, join
+from hdpo_env.report.study import Study
+
+# Nothing may be fetched or run, whatever text ends up in the page.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+
+
+def page(study: Study, title: str) -> str:
+    """The whole report as one HTML document."""
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("title", f"{title}: {headline(study)}"),
+        el("style", Markup(stylesheet("chart.css") + stylesheet("page.css") + _switches(study))),
+    )
+    body = el("body", el("main", *_content(study, title)))
+    return f"<!doctype html>\n{el('html', head, body, lang='en')}\n"
+
+
+def stylesheet(name: str) -> str:
+    """The text of a style sheet that ships with the package."""
+    return (files("hdpo_env") / "assets" / "report" / name).read_text(encoding="utf-8")
+
+
+def _content(study: Study, title: str) -> list[Markup | None]:
+    return [
+        el("header", el("p", f"hdpo report · {title}", class_="kicker"), el("h1", headline(study))),
+        el("p", context(study), class_="lead"),
+        _legend(study),
+        _section("decide", "What was learned, and what it cost", _grid(figures.deciding(study))),
+        _section("results", "Results", _wide(tables.results(study))),
+        _trade_off(study),
+        _section("training", "During training", _grid(figures.training(study))),
+        _transitions(study),
+        _section(
+            "control", "The control: never distilled", _grid(figures.control(study)), _CONTROL
+        ),
+        _section(
+            "ablation",
+            "Which divergence, where support is faint",
+            _grid(figures.ablation(study)),
+            _FAINT,
+        ),
+        _failures(study),
+        _departures(study),
+        _completions(study),
+        _glossary(),
+        _data_notes(study),
+    ]
+
+
+_CONTROL = (
+    "Problems of a kind that training neither rewards into reach nor distils. If this slice rose, "
+    "the gains above would need another explanation than distillation."
+)
+_FAINT = (
+    "On this slice the student gives the right tokens almost no probability. The Jensen-Shannon "
+    "divergence then sits at its ceiling and its gradient vanishes; the Kullback-Leibler "
+    "divergence from teacher to student keeps pulling."
+)
+
+
+def _section(key: str, title: str, content: Markup | None, intro: str = "") -> Markup | None:
+    if not content:
+        return None
+    lead = el("p", intro) if intro else None
+    return el(
+        "section",
+        el("h2", title, id=f"{key}-heading"),
+        lead,
+        content,
+        aria_labelledby=f"{key}-heading",
+    )
+
+
+def _grid(shown: Sequence[figures.Figure]) -> Markup | None:
+    return el("div", *map(_figure, shown), class_="grid") if shown else None
+
+
+def _figure(figure: figures.Figure) -> Markup:
+    numbers = (
+        el("details", el("summary", "the numbers"), _wide(tables.numbers(figure.lines)))
+        if figure.lines
+        else None
+    )
+    caption = el("figcaption", el("strong", figure.title), " ", figure.caption)
+    return el("figure", caption, el("div", figure.chart, class_="chart"), numbers)
+
+
+def _wide(table: Markup) -> Markup:
+    return el("div", table, class_="wide", tabindex="0")
+
+
+def _legend(study: Study) -> Markup | None:
+    if len(study.variants) < 2:
+        return None
+    looks = figures.looks_of(study)
+    boxes = [
+        el(
+            "label",
+            el("input", type="checkbox", checked="", id=f"show-{looks[v].switch}"),
+            tables.swatch(looks[v]),
+            v,
+        )
+        for v in study.variants
+    ]
+    return el("fieldset", el("legend", "Show"), *boxes, class_="legend")
+
+
+def _switches(study: Study) -> str:
+    # A variant that is switched off fades everywhere: style alone, no script.
+    return "".join(
+        f"body:has(#show-{i}:not(:checked)) .v{i}{{opacity:.07}}"
+        for i in range(len(study.variants))
+    )
+
+
+def _trade_off(study: Study) -> Markup | None:
+    figure = figures.trade_off(study)
+    return _section("trade", "Gain against cost", _grid([figure])) if figure else None
+
+
+def _transitions(study: Study) -> Markup | None:
+    moves = [t for v in study.main if (t := tables.transitions(study, v))]
+    if not moves:
+        return None
+    shown = figures.rasters(study)
+    key = el(
+        "p",
+        *(el("span", k, class_=f"key {css}") for k, css in figures.KINDS.items()),
+        class_="keys",
+    )
+    intro = (
+        f"How the problems of slice {study.hard} moved from the first evaluation to the last, "
+        "counted over all seeds."
+    )
+    content = join([el("div", *moves, class_="grid small"), key if shown else None, _grid(shown)])
+    return _section("moves", "From cliff to mixed to saturated", content, intro)
+
+
+def _failures(study: Study) -> Markup:
+    found = failures(study)
+    content = (
+        el("ul", *(el("li", sentence) for sentence in found))
+        if found
+        else el(
+            "p",
+            "Nothing was found by these rules: a deciding metric that does not move, easy "
+            "pass@1 lost against the baseline, saturated divergence, a teacher that loses the "
+            "use of its context, a control that moves.",
+        )
+    )
+    return join([_section("failures", "What does not work", content)])
+
+
+def _departures(study: Study) -> Markup | None:
+    table = departures(study)
+    intro = "Settings that differ from the published ones; everything else is the preset's."
+    return _section("config", "Departures from the presets", _wide(table), intro) if table else None
+
+
+def _completions(study: Study) -> Markup | None:
+    blocks = [
+        block
+        for variant in study.variants
+        for block in texts.completions(study.variants[variant][0])
+    ]
+    intro = "As the models wrote them; unprintable characters are written as code points."
+    return _section("texts", "Completions to read", join(blocks), intro)
+
+
+def _glossary() -> Markup:
+    entries = [join([el("dt", word), el("dd", meaning)]) for word, meaning in WORDS]
+    return join([_section("words", "Words", el("dl", *entries))])
+
+
+def _data_notes(study: Study) -> Markup | None:
+    notes = [note for run in study.runs for note in texts.data_notes(run)]
+    if not notes:
+        return None
+    return _section("data", "Notes on the data", el("ul", *(el("li", n) for n in notes)))
