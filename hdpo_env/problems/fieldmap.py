@@ -23,14 +23,13 @@ def last_boxed(text: str) -> str | None:
     >>> last_boxed(r"so \boxed{1}, that is \boxed{\frac{1}{2}}.")
     '\\frac{1}{2}'
     """
-    start = text.rfind(r"\boxed{")
-    depth = 0
-    for i in range(start + len(r"\boxed"), len(text)) if start >= 0 else ():
-        if text[i - 1] == "\\" and text[i] in "{}":
-            continue  # an escaped brace is content, as in \boxed{\{1, 2\}}
-        depth += {"{": 1, "}": -1}.get(text[i], 0)
+    _, mark, tail = text.rpartition(r"\boxed{")
+    depth = 1
+    # An escaped character is content: \{ as well as the second backslash of a line break.
+    for token in re.finditer(r"\\.|[{}]", tail, re.DOTALL) if mark else ():
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
         if depth == 0:
-            return text[start + len(r"\boxed{") : i]
+            return tail[: token.start()]
     return None
 
 

@@ -1,0 +1,144 @@
+"""Streams of generated problems: disjoint splits, unrelated seeds, the same everywhere."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.problems import (
+    PROBLEMS,
+    ArithmeticFamily,
+    ChainFamily,
+    Family,
+    FractionFamily,
+    LinearFamily,
+    SystemFamily,
+)
+from hdpo_env.problems.family import SPLIT_TENTHS, split_of
+from hdpo_env.types import Problem
+
+FAMILIES = (
+    ChainFamily("+", 6),
+    ChainFamily("#", 6),
+    ChainFamily("*", 6),
+    ChainFamily("@", 6),
+    ArithmeticFamily(3),
+    FractionFamily(3),
+    LinearFamily(3),
+    SystemFamily(3),
+)
+families = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+
+
+@families
+def test_splits_share_no_question(family: Family) -> None:
+    """A question belongs to one split, so no two splits share one, whatever the seeds."""
+    asked = {
+        split: {p.question for seed in (0, 1) for p in family.source(split, seed, 300)}
+        for split in SPLIT_TENTHS
+    }
+    assert not asked["train"] & asked["eval"]
+    assert not asked["train"] & asked["test"]
+    assert not asked["eval"] & asked["test"]
+
+
+@families
+def test_seeds_give_unrelated_streams(family: Family) -> None:
+    """Seeds share no more than two random draws do; `seed + index` would share 199 of 200."""
+    first = [p.question for p in family.source("train", 1, 200)]
+    second = [p.question for p in family.source("train", 2, 200)]
+    within = 200 - len(set(first))  # repeats inside one stream measure the family's own smallness
+    assert len(set(first) & set(second)) <= 5 + 4 * within
+
+
+@families
+def test_a_problem_depends_on_its_place_alone(family: Family) -> None:
+    """Index i of a stream is the same whether it is asked for alone, in a slice or by iteration."""
+    source = family.source("eval", seed=7, size=12)
+    listed = list(source)
+    assert source[5] == listed[5] == family.problem("eval", 7, 5)
+    assert source[2:9:3] == [listed[2], listed[5], listed[8]]
+    assert source[-1] == listed[11]
+    assert all(p.split == "eval" for p in listed)
+
+
+def test_streams_are_pinned() -> None:
+    """These very questions must come out on every machine and Python version."""
+    pinned = {
+        f.name: f.problem("train", seed=0, index=0).question
+        for f in (FAMILIES[0], FAMILIES[1], FAMILIES[4], FAMILIES[6])
+    }
+    assert pinned == {
+        "chain-add-6": "3+3+1+7+1+4+4",
+        "chain-table-6": "8#5#1#6#5#4#4",
+        "arithmetic-3": "Compute 236 * 5 + 849 + 659 + 623.",
+        "linear-3": "Solve for x: -13x + 4 = -12x + 13.",
+    }
+
+
+def test_split_shares_are_80_10_10() -> None:
+    """The hash cuts the question space into 80, 10 and 10 percent (binomial, 5 sigma)."""
+    counts = dict.fromkeys(SPLIT_TENTHS, 0)
+    for i in range(20_000):
+        counts[split_of(f"question {i}")] += 1
+    assert abs(counts["train"] - 16_000) < 5 * (20_000 * 0.8 * 0.2) ** 0.5
+    assert abs(counts["eval"] - 2_000) < 5 * (20_000 * 0.1 * 0.9) ** 0.5
+
+
+@given(st.sampled_from(FAMILIES), st.integers(0, 2**40))
+def test_golds_survive_a_json_round_trip(family: Family, index: int) -> None:
+    """A generated problem states its gold in its solution and equals its own JSON read back."""
+    problem = family.problem("train", 0, index)
+    assert problem.gold in str(problem.solution)
+    assert Problem.from_dict(json.loads(problem.to_json())) == problem
+
+
+def test_unknown_split_is_refused() -> None:
+    """The error names the split and the choices."""
+    with pytest.raises(ConfigError, match="'dev' is unknown: choose one of train, eval, test"):
+        FAMILIES[0].problem("dev", 0, 0)
+    with pytest.raises(ConfigError, match="'dev'"):
+        FAMILIES[0].source("dev")
+
+
+def test_a_family_without_a_question_in_the_split_is_refused() -> None:
+    """A family of one question cannot serve every split, and says so instead of looping."""
+
+    class One(Family):
+        name = "one"
+
+        def draw(self, rng: Random) -> Problem:
+            return Problem("1+1=?", ("2",))
+
+    own = split_of("1+1=?")
+    other = next(s for s in SPLIT_TENTHS if s != own)
+    assert One().problem(own, 0, 0).gold == "2"
+    with pytest.raises(DataError, match="no question of split"):
+        One().problem(other, 0, 0)
+
+
+def test_source_bounds() -> None:
+    """Indices outside the source and negative sizes are errors."""
+    source = FAMILIES[0].source(size=3)
+    with pytest.raises(IndexError, match="outside the 3 problems"):
+        source[3]
+    with pytest.raises(ConfigError, match="negative"):
+        FAMILIES[0].source(size=-1)
+
+
+@pytest.mark.parametrize("name", ["chain-add", "chain-table", "arithmetic", "linear", "system"])
+def test_named_sources_equal_their_families(name: str) -> None:
+    """The table of names makes the same problems as the families themselves."""
+    family = {
+        "chain-add": ChainFamily("+"),
+        "chain-table": ChainFamily("#"),
+        "arithmetic": ArithmeticFamily(),
+        "linear": LinearFamily(),
+        "system": SystemFamily(),
+    }[name]
+    assert list(PROBLEMS[name](split="test", seed=3, size=4)) == list(family.source("test", 3, 4))

@@ -1,0 +1,250 @@
+"""Files of problems: ready maps on real row shapes, and every bad row reported by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdpo_env.errors import ConfigError, DataError, RegistryError
+from hdpo_env.problems import FIELD_MAPS, FieldMap, load_problems
+from hdpo_env.problems.fieldmap import Column, after_hashes, last_boxed, level_number, whole
+
+GSM8K = {
+    "question": "A coat takes 2 rolls of red cloth and half that much blue cloth. How many rolls?",
+    "answer": "It takes 2/2=<<2/2=1>>1 blue roll\nSo it takes 2+1=<<2+1=3>>3 rolls\n#### 3",
+}
+MATH = {
+    "problem": "What is $1/4 + 1/4$?",
+    "level": "Level 2",
+    "type": "Prealgebra",
+    "solution": r"First $\boxed{1}$? No: $\frac14+\frac14 = \boxed{\frac{1}{2}}$.",
+}
+OPENMATH = {
+    "problem": "2+2?",
+    "generated_solution": r"It is \boxed{4}.",
+    "expected_answer": "4",
+    "problem_source": "augmented_math",
+}
+DAPO = {
+    "prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "2+2?"}],
+    "reward_model": {"ground_truth": "4", "style": "rule"},
+    "extra_info": {"index": "dapo-7"},
+}
+DAPO_PROCESSED = {"prompt": "2+2?", "solution": "4"}
+
+
+def write(path: Path, *rows: object) -> Path:
+    """One row a line; strings are written as they are."""
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_gsm8k_rows(tmp_path: Path) -> None:
+    """Gold after ####, solution without calculator marks and without the #### line."""
+    [problem] = load_problems(write(tmp_path / "train.jsonl", GSM8K), field_map="gsm8k").problems
+    assert problem.answers == ("3",)
+    assert problem.solution == ("It takes 2/2=1 blue roll\nSo it takes 2+1=3 rolls")
+    assert (problem.source, problem.verifier) == ("train", "math")
+
+
+def test_math_rows(tmp_path: Path) -> None:
+    """Gold is the last box with balanced braces; the level's number is the difficulty."""
+    [problem] = load_problems(write(tmp_path / "m.jsonl", MATH), field_map="math").problems
+    assert problem.gold == r"\frac{1}{2}"
+    assert (problem.difficulty, problem.subject) == (2.0, "Prealgebra")
+    assert problem.solution == MATH["solution"]
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [("openmathinstruct2", OPENMATH), ("dapo", DAPO), ("dapo", DAPO_PROCESSED)],
+)
+def test_other_ready_maps(tmp_path: Path, name: str, row: dict) -> None:
+    """Question, gold and id come from the columns these data sets use."""
+    [problem] = load_problems(write(tmp_path / "d.jsonl", row), field_map=name).problems
+    assert (problem.question, problem.gold) == ("2+2?", "4")
+    if row is DAPO:
+        assert problem.id == "dapo-7"
+    if row is OPENMATH:
+        assert problem.solution == r"It is \boxed{4}."
+
+
+def test_plain_rows_and_pairs(tmp_path: Path) -> None:
+    """Our own columns need no map; others are named in one string; numbers become text."""
+    own = {"question": "q1", "answers": ["1", "one"], "hints": ["h"], "id": 5, "difficulty": 2}
+    [problem] = load_problems(write(tmp_path / "own.jsonl", own)).problems
+    assert (problem.answers, problem.hints, problem.id) == (("1", "one"), ("h",), "5")
+    other = write(tmp_path / "other.json", json.dumps([{"q": "q2", "a": 27.0, "s": "so 27"}]))
+    [problem] = load_problems(other, field_map="question=q,answer=a,solution=s").problems
+    assert (problem.question, problem.gold, problem.solution) == ("q2", "27", "so 27")
+
+
+BAD = [
+    ('{"question": "q"', "(row)", "not JSON"),
+    ("[1, 2]", "(row)", "it is a list"),
+    ({"answer": "1"}, "question", "'question' is missing"),
+    ({"question": "  ", "answer": "1"}, "question", "blank"),
+    ({"question": 7, "answer": "1"}, "question", "it is a int"),
+    ({"question": "q"}, "answer", "no gold answer"),
+    ({"question": "q", "answer": None}, "answer", "no gold answer"),
+    ({"question": "q", "answer": " "}, "answer", "empty"),
+    ({"question": "q", "answer": []}, "answer", "empty"),
+    ({"question": "q", "answer": {"x": 1}}, "answer", "it is a dict"),
+    ({"question": "q", "answer": True}, "answer", "it is a bool"),
+    ({"question": "q", "answer": "1", "hints": "h"}, "hints", "not a list of strings"),
+    ({"question": "q", "answer": "1", "difficulty": "hard"}, "difficulty", "it is a str"),
+    ({"question": "q", "answer": "1", "solution": 3}, "solution", "it is a int"),
+    ({"question": "q", "answer": "1", "id": [1]}, "id", "it is a list"),
+    ({"question": "good", "answer": "1"}, "id", "is a duplicate"),
+]
+
+
+def test_every_kind_of_bad_row_is_reported_where_it_is(tmp_path: Path) -> None:
+    """Good rows load; each bad one is named by file, line and field; nothing is lost."""
+    rows = [{"question": "good", "answer": "1"}, *(row for row, *_ in BAD)]
+    report = load_problems(write(tmp_path / "mixed.jsonl", *rows))
+    assert [p.question for p in report.problems] == ["good"]
+    assert [(bad.line, bad.field) for bad in report.bad_rows] == [
+        (line, field) for line, (_, field, _) in enumerate(BAD, start=2)
+    ]
+    for bad, (_, _, fault) in zip(report.bad_rows, BAD, strict=True):
+        assert fault in bad.fault
+        assert bad.file == "mixed.jsonl"
+        assert bad.remedy
+    assert f"1 problems, {len(BAD)} bad rows" in str(report)
+
+
+@pytest.mark.parametrize(("row", "field", "fault"), BAD[:-1])
+def test_strict_stops_at_the_first_bad_row(
+    tmp_path: Path, row: object, field: str, fault: str
+) -> None:
+    """With strict, the same report is an error."""
+    with pytest.raises(DataError, match=r"f\.jsonl:2: field") as caught:
+        load_problems(write(tmp_path / "f.jsonl", "", row), strict=True)
+    assert fault in str(caught.value)
+
+
+def test_invalid_utf8_is_one_bad_line(tmp_path: Path) -> None:
+    """A line of broken bytes does not cost the lines around it."""
+    good = b'{"question": "%s", "answer": "1"}\n'
+    (tmp_path / "b.jsonl").write_bytes(good % b"a" + b'{"question": "\xff"}\n' + good % b"b")
+    report = load_problems(tmp_path / "b.jsonl")
+    assert [p.question for p in report.problems] == ["a", "b"]
+    assert [bad.line for bad in report.bad_rows] == [2]
+
+
+def test_a_missing_column_names_the_map_that_fits(tmp_path: Path) -> None:
+    """The remedy says which columns there are and which ready map reads them."""
+    report = load_problems(write(tmp_path / "m.jsonl", MATH))
+    assert "the row has problem, level, type, solution: use field_map='math'" in str(
+        report.bad_rows[0]
+    )
+
+
+def test_reports_hold_no_gold(tmp_path: Path) -> None:
+    """Neither the report, nor its repr, nor an error shows an answer or a solution (law 7)."""
+    rows = [
+        {"question": "q", "answer": "CANARY", "solution": "CANARY"},
+        {"question": "q", "answer": ["CANARY", {"CANARY": 1}]},
+        {"question": "q", "answer": "CANARY", "solution": ["CANARY"]},
+        '{"question": "q", "answer": "CANARY"',
+    ]
+    report = load_problems(write(tmp_path / "c.jsonl", *rows), check=lambda p: "it is unparsable")
+    assert len(report.bad_rows) == 4
+    report_2 = load_problems(write(tmp_path / "c.jsonl", *rows))
+    for text in (repr(report), str(report), repr(report_2), *map(str, report.bad_rows)):
+        assert "CANARY" not in text
+
+
+def test_a_check_makes_unusable_golds_bad_rows(tmp_path: Path) -> None:
+    """A complaint about a gold answer is reported like any other fault."""
+    path = write(tmp_path / "g.jsonl", {"question": "q", "answer": "1"})
+    report = load_problems(path, check=lambda problem: "it cannot be parsed")
+    assert [(b.field, b.fault) for b in report.bad_rows] == [("answer", "it cannot be parsed")]
+
+
+def test_rows_that_are_no_problems_are_left_out_and_counted(tmp_path: Path) -> None:
+    """`keep` filters rows such as proofs, which have no checkable answer."""
+    wanted = FieldMap(keep=lambda row: row["answer"] != "proof")
+    rows = [{"question": "a", "answer": "proof"}, {"question": "b", "answer": "1"}]
+    report = load_problems(write(tmp_path / "k.jsonl", *rows), field_map=wanted)
+    assert (len(report.problems), report.num_skipped, report.bad_rows) == (1, 1, ())
+
+
+def test_limit_reads_only_the_first_rows(tmp_path: Path) -> None:
+    """Rows behind the limit are not read, bad ones neither."""
+    path = write(tmp_path / "l.jsonl", {"question": "a", "answer": "1"}, "broken")
+    assert load_problems(path, limit=1).bad_rows == ()
+
+
+def test_parquet_and_saved_datasets(tmp_path: Path) -> None:
+    """The same rows come out of parquet and of a folder that `datasets` saved."""
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_list([MATH, {**MATH, "problem": "another"}])
+    rows.to_parquet(tmp_path / "m.parquet")
+    rows.save_to_disk(tmp_path / "saved")
+    datasets.DatasetDict(test=rows).save_to_disk(tmp_path / "dict")
+    for path, split in (("m.parquet", "train"), ("saved", "train"), ("dict", "test")):
+        report = load_problems(tmp_path / path, field_map="math", split=split)
+        assert [p.gold for p in report.problems] == [r"\frac{1}{2}"] * 2
+
+
+@pytest.mark.parametrize("path", ["absent.jsonl", "folder/absent.parquet", "a/b/c", "nothing"])
+def test_missing_files_are_named(path: str) -> None:
+    """A path with nothing at it is an error that says what can be given."""
+    with pytest.raises(DataError, match=f"nothing is at '{path}': give a file"):
+        load_problems(path)
+
+
+def test_a_json_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
+    """One object in .json is not a list of problems."""
+    with pytest.raises(DataError, match="is not a JSON list"):
+        load_problems(write(tmp_path / "one.json", {"question": "q"}))
+
+
+def test_field_maps_are_checked() -> None:
+    """Unknown fields and unknown names are refused with the choices."""
+    with pytest.raises(ConfigError, match=r"unknown fields \['quesion'\]"):
+        FieldMap.parse("quesion=q")
+    with pytest.raises(RegistryError, match="unknown field_map 'gsm9k'"):
+        load_problems("x", field_map="gsm9k")
+    assert {"plain", "gsm8k", "math", "openmathinstruct2", "dapo"} <= set(FIELD_MAPS)
+
+
+pieces = st.sampled_from(["a", " ", r"\frac", r"\{", r"\}", r"\\\\", "∫"])
+balanced = st.recursive(
+    st.lists(pieces, max_size=3).map("".join),
+    lambda s: st.tuples(s, s).map(lambda pair: f"{pair[0]}{{{pair[1]}}}"),
+    max_leaves=6,
+)
+
+
+@given(balanced)
+def test_last_boxed_returns_any_balanced_content(content: str) -> None:
+    r"""Whatever balanced text stands in the last \boxed{} comes out, whatever precedes it."""
+    assert last_boxed(rf"\boxed{{first}} and \boxed{{{content}}} end") == content
+
+
+def test_transforms_by_hand() -> None:
+    """Unbalanced boxes, missing marks and thousands separators."""
+    assert last_boxed(r"\boxed{1") is None
+    assert last_boxed(r"\boxed{\{1, 2\}}") == r"\{1, 2\}"
+    assert last_boxed("no box") is None
+    assert after_hashes("no mark") is None
+    assert after_hashes("#### 12,345,678") == "12345678"
+    assert after_hashes("#### 1, 2") == "1, 2"
+    assert [whole(v) for v in ("27.0", 27.0, "-3.00", "2.50")] == ["27", "27", "-3", "2.50"]
+    assert level_number("Level 5") == 5.0
+
+
+def test_columns_read_the_first_alternative_that_is_there() -> None:
+    """Null and absent values fall through to the next path."""
+    column = Column("a.b|c", str.upper)
+    assert column.read({"a": {"b": None}, "c": "x"}) == "X"
+    assert column.read({"a": {"b": "y"}, "c": "x"}) == "Y"
+    assert column.read({}) is None

@@ -1,0 +1,63 @@
+"""Named sources and mixtures."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from hdpo_env.errors import ConfigError, RegistryError
+from hdpo_env.problems import PROBLEMS, ChainFamily, Mixture, ProblemSource
+
+EASY = ChainFamily("+", 3).source("train", 0, 50)
+HARD = ChainFamily("#", 3).source("train", 0, 7)
+
+
+def test_mixture_shares_follow_the_weights() -> None:
+    """3 : 1 weights give 3/4 of the entries (4,000 draws, 5 sigma)."""
+    mixed = Mixture({"easy": EASY, "hard": HARD}, size=4000, weights={"easy": 3, "hard": 1})
+    counts = Counter(p.subject for p in mixed)
+    assert abs(counts["add"] - 3000) < 5 * (4000 * 0.75 * 0.25) ** 0.5
+
+
+def test_each_part_comes_in_its_own_order_and_starts_again() -> None:
+    """Dropping the other source's entries leaves the source itself, repeated."""
+    mixed = Mixture({"easy": EASY, "hard": HARD}, size=40, seed=3)
+    hard = [p for p in mixed if p.subject == "table"]
+    assert len(hard) > len(HARD)
+    assert hard == [HARD[i % 7] for i in range(len(hard))]
+
+
+def test_the_seed_decides_the_order() -> None:
+    """Same seed, same mixture; another seed, another order."""
+    parts = {"easy": EASY, "hard": HARD}
+    assert list(Mixture(parts, size=30, seed=1)) == list(Mixture(parts, size=30, seed=1))
+    assert list(Mixture(parts, size=30, seed=1)) != list(Mixture(parts, size=30, seed=2))
+
+
+def test_lists_and_mixtures_are_sources() -> None:
+    """Anything with length, index and iteration serves as a source, a list of problems included."""
+    for source in (EASY, list(EASY), Mixture({"a": EASY}, size=3)):
+        assert isinstance(source, ProblemSource)
+        assert [source[i] for i in range(len(source))] == list(source)
+
+
+@pytest.mark.parametrize(
+    ("parts", "weights", "message"),
+    [
+        ({}, None, "at least one source"),
+        ({"a": EASY}, {"a": 0}, "must be positive"),
+        ({"a": EASY}, {"b": 1}, r"one for each of \['a'\]"),
+        ({"a": []}, None, r"\['a'\] are empty"),
+    ],
+)
+def test_impossible_mixtures_are_refused(parts: dict, weights: dict | None, message: str) -> None:
+    """Errors name the source at fault."""
+    with pytest.raises(ConfigError, match=message):
+        Mixture(parts, size=3, weights=weights)
+
+
+def test_unknown_names_list_the_choices() -> None:
+    """A misspelt source is answered with the table."""
+    with pytest.raises(RegistryError, match="unknown problems 'chian'; choose one of: arithmetic"):
+        PROBLEMS["chian"]
