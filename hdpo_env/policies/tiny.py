@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from hdpo_env.policies.hf import HFPolicy
 
@@ -36,23 +36,30 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_model(
-    *, seed: int, hidden: int = 128, layers: int = 3, heads: int = 4, vocab_size: int = 20
-) -> LlamaForCausalLM:
-    """A randomly initialised Llama of about 0.6 million parameters (at the defaults)."""
-    config = LlamaConfig(
+    *, seed: int, hidden: int = 96, layers: int = 2, heads: int = 4, vocab_size: int = 20
+) -> GPT2LMHeadModel:
+    """A randomly initialised GPT-2 of about 0.23 million parameters (at the defaults).
+
+    Learned absolute positions make a chain's j-th operand easy to find; with rotary ones this size
+    of model did not learn the tables.
+    """
+    config = GPT2Config(
         vocab_size=vocab_size,
-        hidden_size=hidden,
-        intermediate_size=int(hidden * 8 / 3),
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        max_position_embeddings=128,
+        n_positions=128,
+        n_embd=hidden,
+        n_layer=layers,
+        n_head=heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
         pad_token_id=0,
         bos_token_id=None,
         eos_token_id=1,
+        tie_word_embeddings=False,
     )
     with torch.random.fork_rng(devices=[]):  # transformers initialises from the global generator
         torch.manual_seed(seed)
-        return LlamaForCausalLM(config).eval()
+        return GPT2LMHeadModel(config).eval()
 
 
 def tiny_policy(*, seed: int, **size: int) -> HFPolicy:

@@ -11,6 +11,7 @@ u policy, v distillation (HDPO lambda, SDPG beta), a reference (SDPG alpha), s i
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -265,3 +266,17 @@ def _sums(
         value = reference_kl(out.logprobs, ref_logprobs, kind=algo.reference.kind).value
         sums["losses/reference"] = (tokens.reference * value).sum()
     return {name: float(value) for name, value in sums.items()}
+
+
+def step_metrics(sums: Counter[str]) -> dict[str, float]:
+    """Sums over a step's micro-batches -> means; a mean over nothing is absent."""
+    metrics = {k: v + 0.0 for k, v in sums.items() if not k.endswith(("_sum", "_count"))}
+    if tokens := sums["losses/token_count"]:
+        for name in ("entropy", "clip_rate", "logprob_gap"):
+            metrics[f"losses/{name}"] = sums[f"losses/{name}_sum"] / tokens
+    if tokens := sums["distill/token_count"]:
+        total = sums["distill/divergence_sum"]
+        metrics["distill/token_divergence"] = total / tokens
+        metrics["distill/saturated_mass"] = sums["distill/saturated_sum"] / tokens
+        metrics["distill/completion_divergence"] = total / sums["distill/row_count"]
+    return metrics

@@ -1,0 +1,139 @@
+"""``hdpo train``: one run of one algorithm on a problem file or a procedural family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from hdpo_env.config import TrainConfig, preset
+from hdpo_env.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hdpo_env.training.runs import RunSpec, SourceSpec
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a model with GRPO, HDPO, SDPG or a relative. `--algo NAME` picks the preset."""
+
+    model: str
+    """Folder of a Hugging Face checkpoint, or a hub id."""
+    data: str
+    """Problem file (jsonl, parquet), hub id, or a family such as linear or chain-table."""
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    out: Path = Path("runs/train")
+    """Folder of the run."""
+    eval_data: str | None = None
+    """Held-out problems; without it 5 % of the data are held out by hash."""
+    field_map: str = "plain"
+    """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    view: str | None = None
+    """What the teacher sees: solution or answer (short for --algo.distill.view)."""
+    weight: Annotated[float | None, tyro.conf.arg(name="lambda")] = None
+    """Distillation weight (short for --algo.distill.weight)."""
+    resume: bool = False
+    """Continue the run in the folder."""
+    overwrite: bool = False
+    """Delete what is in the folder and start again."""
+    wandb: str | None = None
+    """Also log to this Weights & Biases project."""
+    threads: int | None = None
+    """Torch threads on the CPU; torch decides by default."""
+
+
+def parse(args: Sequence[str]) -> Options:
+    """Command-line words -> options; ``--algo`` chooses the preset that the other flags change.
+
+    Raises:
+        ConfigError: the preset is unknown or a setting is impossible.
+    """
+    rest, algo = list(args), "hdpo"
+    for i, word in enumerate(rest):
+        if word == "--algo" or word.startswith("--algo="):
+            value = word.partition("=")[2] or (rest[i + 1] if i + 1 < len(rest) else "")
+            del rest[i : i + (1 if "=" in word else 2)]
+            algo = value
+            break
+    config = preset(algo)
+    default = Options(model=tyro.MISSING, data=tyro.MISSING, config=config)
+    return tyro.cli(
+        Options, args=rest, default=default, prog="hdpo train", description=_about(algo)
+    )
+
+
+def _about(algo: str) -> str:
+    return (
+        f"Train a model. The defaults below are those of --algo {algo}; other presets: grpo, "
+        "dr_grpo, dapo, hdpo, sdpg, sdpg-code, rlsd, opsd, sft-cliffs."
+    )
+
+
+def spec_of(options: Options) -> RunSpec:
+    """The run that the options describe.
+
+    Raises:
+        ConfigError: a combination of options is impossible.
+    """
+    from hdpo_env.training.runs import RunSpec
+
+    config = options.config
+    distill = config.algo.distill
+    if options.view is not None:
+        distill = replace(distill, view=options.view)
+    if options.weight is not None:
+        distill = replace(distill, weight=options.weight)
+    config = replace(config, algo=replace(config.algo, distill=distill))
+    train, held_out = _sources(options)
+    return RunSpec(
+        variant=config.algo.name,
+        config=config,
+        run_dir=options.out,
+        model=options.model,
+        train={"train": (train, 1)},
+        slices={"eval": held_out},
+        wandb_project=options.wandb,
+    )
+
+
+def _sources(options: Options) -> tuple[SourceSpec, SourceSpec]:
+    from hdpo_env.problems import PROBLEMS
+    from hdpo_env.training.runs import SourceSpec
+
+    if options.data in PROBLEMS:
+        return SourceSpec(options.data, size=100_000), SourceSpec(
+            options.data, split="eval", size=options.config.eval.problems
+        )
+    whole = SourceSpec(options.data, options.field_map, seed=42)
+    if options.eval_data is not None:
+        return whole, SourceSpec(options.eval_data, options.field_map, split="eval")
+    return replace(whole, part="train"), replace(whole, part="eval")
+
+
+def run(options: Options) -> int:
+    """Train, showing progress; the exit code is 0, or 130 after an interrupt that was saved."""
+    from hdpo_env.commands.progress import show_progress
+    from hdpo_env.training.runs import execute, state_of
+
+    spec = spec_of(options)
+    if options.resume and options.overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other: choose one")
+    state = "new" if options.overwrite else state_of(spec)
+    if state == "finished":
+        print(f"{spec.run_dir} is finished; --overwrite runs it again")
+        return 0
+    if state == "started" and not options.resume:
+        raise ConfigError(
+            f"{spec.run_dir} holds an unfinished run: continue it with --resume, or --overwrite it"
+        )
+    with show_progress({spec.variant: spec.config.steps}) as progress:
+
+        def on_step(step: int, metrics: Mapping[str, float]) -> None:
+            progress.advance(spec.variant, step + 1, metrics)
+
+        summary = execute(spec, resume=state == "started", on_step=on_step, threads=options.threads)
+    print(f"{spec.run_dir / 'summary.json'}: {summary.get('eval', {})}")
+    return 0

@@ -1,0 +1,133 @@
+"""The sampling half of a step: student groups, and privileged rollouts of their cliffs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hdpo_env.cliffs import classify
+from hdpo_env.config import TrainConfig
+from hdpo_env.errors import ViewError
+from hdpo_env.filters import Selection, select_teachable
+from hdpo_env.privileged import privileged_prompt
+from hdpo_env.prompts import student_prompt
+from hdpo_env.rollouts import Judge, Policy, sample_groups
+from hdpo_env.training.stream import ProblemStream
+from hdpo_env.types import Completion, Group, GroupKind, Problem, Prompt, Verdict, derive_seed
+
+MAX_RESAMPLES = 4  # further draws of a step that drops zero-variance groups
+
+
+@dataclass
+class Collector:
+    """Samples and verifies what a step learns from; ``seconds`` says where its time went."""
+
+    config: TrainConfig
+    policy: Policy
+    stream: ProblemStream
+    judge: Judge
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    def student_groups(self, step: int) -> tuple[list[Group], list[Group]]:
+        """All groups that were sampled, and those that enter the outcome term.
+
+        The two are the same unless zero-variance groups are dropped; then further problems are
+        drawn until the batch is full or ``MAX_RESAMPLES`` more draws were made.
+        """
+        rollout, drops = self.config.rollout, self.config.algo.policy.drop_zero_variance
+        wanted = rollout.prompts_per_step
+        seen: list[Group] = []
+        mixed: list[Group] = []
+        for attempt in range(1 + MAX_RESAMPLES * drops):
+            problems = self.stream.batch(step, wanted, attempt)
+            role = ("student", step, attempt)
+            seen += self._sample(problems, self.student_prompt, rollout.group_size, role)
+            mixed = [g for g in seen if self.kind(g) is GroupKind.MIXED]
+            if len(mixed) >= wanted:
+                break
+        return seen, mixed[:wanted] if drops else seen
+
+    def survivors(self, cliffs: Sequence[Group], step: int) -> tuple[Selection, list[Group]]:
+        """The cliffs' privileged rollouts that may teach, and all that were sampled.
+
+        At most ``max_cliff_prompts`` cliffs are tried; those that cannot be shown in the view are
+        passed over.
+        """
+        distill = self.config.algo.distill
+        problems = [g.problem for g in cliffs if self.has_view(g.problem)]
+        groups = self._sample(
+            problems[: distill.max_cliff_prompts],
+            self.teacher_prompt,
+            distill.rollouts_per_cliff,
+            ("privileged", step),
+        )
+        telltales = None if distill.drop_leaks else ()
+        return select_teachable(groups, telltales=telltales, distinct=distill.distinct), groups
+
+    def student_prompt(self, problem: Problem) -> Prompt:
+        """What the student sees."""
+        return student_prompt(problem, self.config.rollout.template)
+
+    def teacher_prompt(self, problem: Problem) -> Prompt:
+        """What the teacher sees: the student's prompt and the view's privileged context."""
+        rollout, view = self.config.rollout, self.config.algo.distill.view
+        return privileged_prompt(problem, view, rollout.teacher_template, student=rollout.template)
+
+    def has_view(self, problem: Problem) -> bool:
+        """Whether the problem has what the view shows."""
+        try:
+            self.teacher_prompt(problem)
+        except ViewError:
+            return False
+        return True
+
+    def kind(self, group: Group) -> GroupKind:
+        """Cliff, mixed, saturated or undecided, by the configured threshold."""
+        return classify(group, threshold=self.config.algo.distill.cliff_threshold)
+
+    def _sample(
+        self,
+        problems: Sequence[Problem],
+        prompt_of: Callable[[Problem], Prompt],
+        num: int,
+        role: tuple[str | int, ...],
+    ) -> list[Group]:
+        started, rollout = time.monotonic(), self.config.rollout
+        groups = sample_groups(
+            self.policy,
+            problems,
+            num=num,
+            temperature=rollout.temperature,
+            max_tokens=rollout.max_tokens,
+            seed=derive_seed("trainer", self.config.seed, *role),
+            prompt_of=prompt_of,
+            judge=self._timed_judge,
+        )
+        key = "time/privileged_s" if role[0] == "privileged" else "time/sample_s"
+        self.seconds[key] += time.monotonic() - started
+        return groups
+
+    def _timed_judge(self, pairs: Sequence[tuple[Problem, Completion]]) -> list[Verdict]:
+        started = time.monotonic()
+        verdicts = self.judge(pairs)
+        self.seconds["time/verify_s"] += time.monotonic() - started
+        return verdicts
+
+
+def privileged_metrics(
+    selection: Selection, groups: Sequence[Group], num_cliffs: int
+) -> dict[str, float]:
+    """How the teacher did on the cliffs: p_g, its failure rate, what was kept and dropped."""
+    known = [c for g in groups for c in g.correct if c is not None]
+    metrics = {
+        "privileged/cliffs_tried": float(len(groups)),
+        "privileged/cliffs_left_out": float(num_cliffs - len(groups)),
+        "privileged/kept_tokens": float(sum(r.completion.num_tokens for r in selection.kept)),
+        **selection.metrics(),
+    }
+    if known:
+        rate = sum(known) / len(known)
+        metrics |= {"privileged/pass_rate": rate, "privileged/failure_rate": 1 - rate}
+    return metrics
