@@ -48,7 +48,7 @@ class EvalReport:
         return self.kinds.rate(GroupKind.CLIFF)
 
     def metrics(self, prefix: str = "eval") -> dict[str, float]:
-        """Flat numbers for logs: ``<prefix>/pass@k`` with its ends ``/low``, ``/high``, and more."""
+        """Numbers for logs: ``<prefix>/greedy``, ``<prefix>/pass@k``, ``.../low``, ``.../high``."""
         estimates = {"greedy": self.greedy}
         estimates |= {f"pass@{k}": estimate for k, estimate in self.pass_at.items()}
         flat = {

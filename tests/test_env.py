@@ -1,0 +1,239 @@
+"""Environments: Gymnasium's contract, episodes by hand, and groups that keep abstentions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdpo_env.env import FEEDBACK, GroupEnv, MathEnv, UnicodeText, register_all
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.problems import PROBLEMS, ChainFamily
+from hdpo_env.types import Completion, GroupKind, Outcome, Problem, Verdict
+
+IDS = register_all()
+CHAIN = ChainFamily("#", 3).source("train", 0, 20)
+
+
+class Faulty:
+    """A verifier that always abstains."""
+
+    name, version = "faulty", "1"
+
+    def verify(
+        self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+    ) -> Verdict:
+        return Verdict(Outcome.TIMEOUT)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("max_turns", [1, 3])
+def test_gymnasium_accepts_every_registered_id(env_id: str, max_turns: int) -> None:
+    """`check_env` passes without a warning, rendering included, and the spec travels as JSON."""
+    env = gymnasium.make(env_id, max_turns=max_turns)
+    check_env(env.unwrapped)
+    assert json.loads(env.spec.to_json())["id"] == env_id  # type: ignore[union-attr]
+
+
+def test_every_named_source_is_registered_once() -> None:
+    """Registering again changes nothing."""
+    assert register_all() == IDS == [f"hdpo/{name}-v0" for name in PROBLEMS]
+
+
+def test_settings_reach_the_source() -> None:
+    """`gymnasium.make` passes split, level and so on to the problem source."""
+    env = gymnasium.make("hdpo/linear-v0", split="eval", level=4, size=5).unwrapped
+    assert isinstance(env, MathEnv)
+    assert [p.id for p in env.source] == [
+        p.id for p in PROBLEMS["linear"](split="eval", level=4, size=5)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_vector_environments(mode: str) -> None:
+    """Several at once give what each alone gives for its own seed."""
+    kwargs = {"vector_kwargs": {"shared_memory": False}} if mode == "async" else {}
+    many = gymnasium.make_vec("hdpo/chain-add-v0", num_envs=2, vectorization_mode=mode, **kwargs)
+    try:
+        observations, infos = many.reset(seed=[3, 4])
+        alone = MathEnv("chain-add")
+        expected = [alone.reset(seed=seed) for seed in (3, 4)]
+        assert list(observations) == [observation for observation, _ in expected]
+        assert list(infos["problem_id"]) == [info["problem_id"] for _, info in expected]
+        golds = [PROBLEMS["chain-add"]()[0].gold for _ in range(2)]
+        _, rewards, terminated, truncated, _ = many.step(tuple(golds))
+        assert terminated.all()
+        assert not truncated.any()
+        assert set(rewards) <= {0.0, 1.0}
+    finally:
+        many.close()
+
+
+def test_an_episode_by_hand() -> None:
+    """A correct completion earns 1 and ends; a wrong one earns 0 and ends."""
+    env = MathEnv(CHAIN)
+    observation, info = env.reset(seed=0, options={"index": 4})
+    assert (observation, info) == (CHAIN[4].question, {"problem_id": CHAIN[4].id, "turn": 0})
+    observation, reward, terminated, truncated, info = env.step(CHAIN[4].gold)
+    assert (reward, terminated, truncated) == (1.0, True, False)
+    assert info == {
+        "problem_id": CHAIN[4].id,
+        "turn": 1,
+        "outcome": "correct",
+        "abstained": False,
+    }
+    env.reset(options={"id": CHAIN[7].id})
+    assert env.problem == CHAIN[7]
+    assert env.step("no")[1:3] == (0.0, True)
+    with pytest.raises(ResetNeeded, match="call reset"):
+        env.step("again")
+
+
+def test_retries_get_feedback_in_words() -> None:
+    """Wrong, blank, right: two rounds of feedback, then the reward; the limit ends it otherwise."""
+    env = MathEnv(CHAIN, max_turns=3, render_mode="ansi")
+    env.reset(options={"index": 0})
+    assert env.step("no")[:3] == (FEEDBACK[Outcome.WRONG], 0.0, False)
+    assert env.step("")[:3] == (FEEDBACK[Outcome.NO_ANSWER], 0.0, False)
+    state = env.get_state()
+    assert env.step(CHAIN[0].gold)[:3] == (FEEDBACK[Outcome.CORRECT], 1.0, True)
+    env.set_state(state)
+    assert env.step("no")[:3] == (FEEDBACK[Outcome.WRONG], 0.0, True)
+    assert str(env.render()).count("[completion]") == 3
+
+
+def test_an_abstention_ends_the_episode_unjudged() -> None:
+    """A verifier fault is flagged, not scored as a failure to retry."""
+    env = MathEnv(CHAIN, max_turns=5, verifier=Faulty())
+    env.reset(seed=0)
+    _, reward, terminated, _, info = env.step("anything")
+    assert (reward, terminated, info["abstained"], info["outcome"]) == (0.0, True, True, "timeout")
+
+
+def test_problems_follow_the_seed() -> None:
+    """Same seed, same episodes; seeds in a row do not share shifted streams."""
+
+    def stream(seed: int) -> list[str]:
+        env = MathEnv("chain-table", size=100_000)
+        first = env.reset(seed=seed)[0]
+        return [first, *(env.reset()[0] for _ in range(50))]
+
+    assert stream(1) == stream(1)
+    assert not set(stream(1)) & set(stream(2))
+
+
+def test_a_fork_goes_its_own_way() -> None:
+    """The fork continues from the same state, draws the same next problem, and shares nothing."""
+    env = MathEnv(CHAIN, max_turns=3)
+    env.reset(seed=5)
+    env.step("no")
+    twin = env.fork()
+    assert twin.get_state() == env.get_state()
+    twin.step("no")
+    assert env.get_state().turn == 1
+    assert twin.get_state().turn == 2
+    twin.step("no")
+    assert twin.reset()[0] == env.reset()[0]
+
+
+@given(st.text(max_size=50))
+def test_any_text_is_an_action(text: str) -> None:
+    """No completion, however odd, breaks an episode."""
+    env = MathEnv(CHAIN)
+    env.reset(options={"index": 0})
+    assert text in env.action_space
+    observation, reward, *_ = env.step(text)
+    assert observation in env.observation_space
+    assert reward == float(text.strip() == CHAIN[0].gold)
+
+
+def test_unicode_space_is_a_space() -> None:
+    """Samples lie in it and follow the seed; length is its only limit; equality is by length."""
+    space = UnicodeText(10, seed=3)
+    samples = [space.sample() for _ in range(50)]
+    assert all(sample in space for sample in samples)
+    assert samples == [UnicodeText(10, seed=3).sample(), *samples[1:]]
+    assert len(set(samples)) > 20
+    assert "∫√π界" in space
+    assert "x" * 11 not in space
+    assert 3 not in space
+    assert space == UnicodeText(10) != UnicodeText(11)
+
+
+@pytest.mark.parametrize("template", ["boxed", None])
+def test_math_problems_are_asked_to_box_and_exact_ones_are_not(template: str | None) -> None:
+    """The prompt asks for the form that the verifier reads."""
+    assert r"\boxed{}" in MathEnv("linear", template=template).reset(seed=0)[0]
+    assert "boxed" not in MathEnv("chain-add").reset(seed=0)[0]
+
+
+def test_groups_are_verified_rollouts() -> None:
+    """Prompts out, completions in, groups back, in order; abstentions stay None."""
+    env = GroupEnv(CHAIN, group_size=3)
+    prompts = env.reset(ids=[CHAIN[2].id, CHAIN[0].id])
+    assert [p.problem_id for p in prompts] == [CHAIN[2].id, CHAIN[0].id]
+    rows = [[CHAIN[2].gold, "no", ""], ["no", Completion((), "1", finish_reason="length"), "no"]]
+    first, second = env.step(rows)
+    assert first.correct == (True, False, False)
+    assert [r.reward for r in first.rollouts] == [1.0, 0.0, 0.0]
+    assert second.rollouts[1].verdict.outcome is Outcome.TRUNCATED
+    unsure = GroupEnv(CHAIN, group_size=1, verifier=Faulty())
+    unsure.reset(num=1)
+    [group] = unsure.step([["x"]])
+    assert (group.correct, group.rollouts[0].reward) == ((None,), None)
+
+
+def test_async_stepping_gives_the_same_groups() -> None:
+    """`astep` is `step` off the event loop."""
+    env = GroupEnv(CHAIN, group_size=2)
+    env.reset(num=3)
+    rows = [["no", p.gold] for p in env.problems]
+
+    def kinds(groups: list) -> list:
+        return [group.correct for group in groups]
+
+    assert kinds(asyncio.run(env.astep(rows))) == kinds(env.step(rows)) == [(False, True)] * 3
+    assert GroupKind.MIXED is not None
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda: MathEnv(CHAIN, max_turns=0), ConfigError, "max_turns is 0"),
+        (lambda: MathEnv(CHAIN, level=3), ConfigError, r"settings \['level'\]"),
+        (lambda: MathEnv([]), DataError, "source is empty"),
+        (lambda: MathEnv(CHAIN).reset(options={"indx": 3}), ConfigError, r"options \['indx'\]"),
+        (
+            lambda: MathEnv(CHAIN).reset(options={"index": 1, "id": "x"}),
+            ConfigError,
+            "one of index, id, problem",
+        ),
+        (lambda: MathEnv(CHAIN).reset(options={"id": "x"}), DataError, "has id 'x'"),
+        (lambda: MathEnv(CHAIN).step("x"), ResetNeeded, "reset"),
+        (lambda: GroupEnv(CHAIN, group_size=0), ConfigError, "group_size is 0"),
+        (lambda: GroupEnv(CHAIN, group_size=1).reset(), ConfigError, "give num="),
+        (partial(GroupEnv(CHAIN, group_size=1).step, [["a", "b"]]), DataError, r"got \[2\]"),
+    ],
+)
+def test_misuse_is_refused(act: object, error: type[Exception], message: str) -> None:
+    """Each error names the value and the remedy."""
+    with pytest.raises(error, match=message):
+        act()  # type: ignore[operator]
+
+
+def test_a_problem_can_be_brought_along() -> None:
+    """`options={"problem": ...}` plays a problem that is not in the source."""
+    own = Problem("2+2=?", ("4",))
+    env = MathEnv(CHAIN)
+    env.reset(options={"problem": own})
+    assert env.step(r"so it is \boxed{4}")[1] == 1.0
+    assert isinstance(env.np_random, np.random.Generator)
