@@ -5,13 +5,11 @@ gradient computed in the forward pass. `reference` holds the same functions in t
 """
 
 from hdpo_env.losses import reference, schedules
+from hdpo_env.losses._prepare import Hidden, TopK, VocabShard
 from hdpo_env.losses.fused import (
     HeadLoss,
-    Hidden,
     RowLoss,
     TokenLogprobs,
-    TopK,
-    VocabShard,
     head_loss,
     reverse_kl,
     teacher_topk,

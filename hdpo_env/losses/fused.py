@@ -9,34 +9,25 @@ the loss is always a plain sum, so that micro-batches add up. No gradient ever r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hdpo_env.losses import reference
-
-Divergence = Literal["kl_student_teacher", "kl_teacher_student", "jsd"]
-Tail = Literal["exact", "paper", "bucket"]
-TokenLoss = Callable[[Tensor, Tensor], Tensor]
-
-
-class Hidden(NamedTuple):
-    """A teacher given by its hidden states, over the student's head unless it has its own."""
-
-    h: Tensor  # [N, d_teacher], row n is the teacher of row n
-    W: Tensor | None = None  # [V, d_teacher]; None: the student's W and bias
-    bias: Tensor | None = None  # [V], only beside W
-
-
-class TopK(NamedTuple):
-    """A teacher given by its k most probable tokens."""
-
-    ids: Tensor  # [N, k] integers in [0, V)
-    logprobs: Tensor  # [N, k]; renormalised over k where the divergence asks for it
-    log_tail: Tensor | None = None  # [N] log of the mass outside, for tail="bucket"
+from hdpo_env.losses import _project, _rows
+from hdpo_env.losses._head import HeadFunction
+from hdpo_env.losses._prepare import (
+    Divergence,
+    Head,
+    Hidden,
+    Tail,
+    Terms,
+    TokenLoss,
+    TopK,
+    VocabShard,
+    job,
+)
 
 
 class RowLoss(NamedTuple):
@@ -62,13 +53,6 @@ class TokenLogprobs(NamedTuple):
     entropy: Tensor
 
 
-class VocabShard(NamedTuple):
-    """This rank of `group` holds the vocabulary's slice ``[start, start + W.shape[0])``."""
-
-    group: torch.distributed.ProcessGroup
-    start: int
-
-
 def head_loss(
     h: Float[Tensor, "N d"],
     W: Float[Tensor, "V d"],
@@ -87,57 +71,61 @@ def head_loss(
     chunk: int | None = None,
     shard: VocabShard | None = None,
 ) -> HeadLoss:
-    """``sum_n token_loss(log p_n(y_n))_n + sum_n weight_n D_n`` from one pass over the logits."""
-    n, wide = h.shape[0], torch.float64 if h.dtype == torch.float64 else torch.float32
-    on = torch.ones(n, dtype=torch.bool, device=h.device) if mask is None else mask
-    on = on if token_loss is not None else torch.zeros_like(on)
-    w = torch.zeros_like(h[:, 0], dtype=torch.float32) if teacher is None else weight
-    w = torch.ones(n, device=h.device) if w is None else w
-    logits = _logits(h, W, bias, temperature)
-    loss = h.sum() * 0.0
-    logprobs, value = logits.new_zeros(n), logits.new_zeros(n)
-    if targets is not None:
-        logprobs = reference.token_logprobs(logits, targets).to(logits.dtype)
-    if token_loss is not None:
-        rows = on.nonzero().squeeze(-1)
-        loss = loss + token_loss(logprobs[rows], rows).sum()
-    gate = (w != 0).nonzero().squeeze(-1)
-    if teacher is not None and len(gate):
-        d = _divergence(logits[gate], teacher, gate, W, bias, temperature, divergence, tail)
-        rho = 1.0 if old_logprobs is None else (logprobs - old_logprobs)[gate].detach().exp()
-        loss = loss + (w[gate] * rho * d).sum()
-        value = value.index_put((gate,), d.detach().to(value.dtype))
-    entropy = reference.entropy(logits.detach())
-    rest = (logprobs * on, value, entropy * (on | (w != 0)))
-    return HeadLoss(loss.to(wide), *(x.detach().to(wide) for x in rest))
+    """``sum_n token_loss(log p_n(y_n), n) + sum_n weight_n rho_n D_n`` in one pass over the logits.
 
+    ``token_loss(logprobs[c], rows[c])`` is called under autograd for each chunk with the log-probs of
+    rows ``rows`` (indices into N; those where `mask` is True, all by default) and returns c losses,
+    already weighted; it is differentiated in `logprobs` only. D is, with p the student and q the
+    teacher (`Hidden`) or P its k tokens renormalised (`TopK`):
 
-def _logits(h: Tensor, W: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
-    out = h.double() @ W.double().T
-    out = out if bias is None else out + bias
-    return out / temperature
+    - ``kl_student_teacher``: ``KL(p || sg q)``, SDPG's (a `TopK` needs ``tail="bucket"``);
+    - ``kl_teacher_student``: ``KL(sg q || p)``, or ``KL(sg P || p)``;
+    - ``jsd``: ``KL(sg q || m)/2 + KL(p || m)/2``, ``m = (p + q)/2``; with `TopK` HDPO's, see `topk_jsd`.
 
+    ``rho_n = sg[exp(log p(y) - old)]`` if `old_logprobs` are given, else 1 (SDPG, appendix A.3).
 
-def _divergence(
-    logits: Tensor,
-    teacher: Hidden | TopK,
-    gate: Tensor,
-    W: Tensor,
-    bias: Tensor | None,
-    temperature: float,
-    divergence: str,
-    tail: str,
-) -> Tensor:
-    if isinstance(teacher, TopK):
-        ids, logprobs = teacher.ids[gate], teacher.logprobs[gate]
-        if divergence == "jsd":
-            log_tail = None if teacher.log_tail is None else teacher.log_tail[gate]
-            return reference.topk_jsd(logits, ids, logprobs, tail, log_tail)
-        return reference.topk_kl_teacher_student(logits, ids, logprobs)
-    head = (W, bias) if teacher.W is None else (teacher.W, teacher.bias)
-    with torch.no_grad():
-        there = _logits(teacher.h[gate], *head, temperature)
-    return getattr(reference, divergence)(logits, there)
+    Cost, in products of the head: 1 + 2 for a row in use (2 only where a gradient is wanted and
+    only 1 for a frozen head), 1 more for a `Hidden` teacher where ``weight > 0``, none for a row with
+    ``weight = 0`` outside `mask`. Memory: one or two buffers of ``chunk x V``, whatever N is. Gradients are computed
+    here, not in the backward pass, so there is no second derivative.
+
+    Args:
+        h: student's hidden states, low precision allowed: logits and sums are float32 then.
+        W: the head, ``torch.nn.Linear.weight``; frozen if it requires no gradient; may be tied.
+        targets: sampled tokens; needed by `token_loss` and `old_logprobs`.
+        token_loss: per-token loss of the sampled log-probs, or None.
+        mask: rows that `token_loss` sees.
+        teacher: `Hidden`, `TopK` or None; what it holds at rows of weight 0 is never looked at.
+        divergence: which D.
+        tail: for `TopK`, see `topk_jsd`.
+        weight: coefficient x mask / global denominator, >= 0; None: 1 on every row.
+        old_logprobs: the behaviour policy's log-probs.
+        bias: the head's bias; ``-inf`` removes a token.
+        temperature: divides the logits of student and teacher alike.
+        softcap: the model's ``final_logit_softcapping``; must be None.
+        chunk: rows at once; None: 2048 on a GPU, 128 MB of logits on the CPU.
+        shard: if given, W, bias (and the teacher's) are this rank's slice of the vocabulary, all else
+            is the same on every rank, ids are global; the result is that of the whole vocabulary,
+            the gradient in h too.
+
+    Returns:
+        `HeadLoss`; logprobs, divergence (without weight) and entropy are 0 on rows never projected.
+
+    Raises:
+        ValueError: widths that differ, integer logits, NaN or +inf logits, ids outside the
+            vocabulary or repeated in a row, k > V, an empty teacher, a negative weight, a
+            temperature that is not positive, a soft cap.
+
+    >>> import torch
+    >>> h, W = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.eye(2)
+    >>> out = head_loss(h, W, torch.tensor([0]), lambda logprobs, rows: -logprobs)
+    >>> out.loss.backward()
+    >>> round(out.loss.item(), 4), [round(x, 4) for x in h.grad[0].tolist()]
+    (0.3133, [-0.2689, 0.2689])
+    """
+    head = Head(W, bias, temperature, softcap, chunk, shard)
+    terms = Terms(targets, token_loss, mask, teacher, divergence, tail, weight, old_logprobs)
+    return HeadLoss(*HeadFunction.apply(h, W, bias, job(h, head, terms)))
 
 
 def reverse_kl(
@@ -154,11 +142,26 @@ def reverse_kl(
     chunk: int | None = None,
     shard: VocabShard | None = None,
 ) -> RowLoss:
-    """``loss = sum_n weight_n KL(p_n || sg q_n)``, exact over the full vocabulary."""
-    teacher = Hidden(h_teacher, W_teacher, bias_teacher)
+    """``loss = sum_n weight_n KL(p_n || sg q_n)``, exact over the full vocabulary, nats per row.
+
+    p is the student, q the teacher: its hidden states over the same head (then the logits'
+    difference is one product, which keeps the gradient accurate at any KL), or over its own.
+    0 where both agree, never negative; infinite where the teacher's bias forbids a token that
+    the student can say, and then without a usable gradient. The gradient in the logits is ``p (log p - log q - KL)``.
+
+    Arguments and errors as in `head_loss`; weight 0 skips a row, None is 1.
+
+    Source: SDPG arXiv 2606.04036 section 3.2 and proposition 3.1.
+
+    >>> import torch
+    >>> h, W = torch.tensor([[0.0, 0.0]], requires_grad=True), torch.eye(2)
+    >>> loss, kl = reverse_kl(h, W, torch.tensor([[1.0, 0.0]]))
+    >>> round(loss.item(), 4), kl.requires_grad
+    (0.1201, False)
+    """
     out = head_loss(
-        h, W, teacher=teacher, weight=weight, bias=bias, temperature=temperature,
-        softcap=softcap, chunk=chunk, shard=shard,
+        h, W, teacher=Hidden(h_teacher, W_teacher, bias_teacher), weight=weight,
+        bias=bias, temperature=temperature, softcap=softcap, chunk=chunk, shard=shard,
     )  # fmt: skip
     return RowLoss(out.loss, out.divergence)
 
@@ -178,7 +181,29 @@ def topk_jsd(
     chunk: int | None = None,
     shard: VocabShard | None = None,
 ) -> RowLoss:
-    """``loss = sum_n weight_n JSD(P_K || Q)_n``: HDPO's divergence on the teacher's top k."""
+    """``loss = sum_n weight_n JSD(P_K || Q)_n`` against the teacher's top k, nats per row.
+
+    P is the teacher on its k tokens, Q the full student, M their mean, r the student's mass outside:
+
+        JSD = 1/2 sum_K P ln(P/M) + 1/2 sum_K Q ln(Q/M) + 1/2 r ln 2
+
+    - ``tail="exact"`` (HDPO): P renormalised on K; the last term is then exact, JSD lies in [0, ln 2].
+    - ``tail="paper"``: the coefficient of ``r ln 2`` is 1, as HDPO prints it; not a JSD, up to 3/2 ln 2.
+    - ``tail="bucket"``: P and Q both keep their mass outside as one more outcome; 0 when student and teacher
+      agree, never above the JSD over the whole vocabulary. Give `log_tail` (`teacher_topk` does):
+      without it the tail is ``1 - sum P``, which has an absolute error of 1e-7.
+
+    With ``exact`` a student equal to its teacher still pays about ``r/2 ln 2``: it is pulled into K.
+    One product forward, two backward, one buffer of ``chunk x V``; no teacher product. Arguments and errors as in `head_loss`.
+
+    Source: HDPO arXiv 2603.23871 section 3.
+
+    >>> import torch
+    >>> h, W = torch.tensor([[0.0, 100.0]], requires_grad=True), torch.eye(2)
+    >>> loss, jsd = topk_jsd(h, W, torch.tensor([[0]]), torch.tensor([[0.0]]))
+    >>> round(loss.item(), 6)  # disjoint: ln 2
+    0.693147
+    """
     out = head_loss(
         h, W, teacher=TopK(ids, logprobs, log_tail), divergence="jsd", tail=tail, weight=weight,
         bias=bias, temperature=temperature, softcap=softcap, chunk=chunk, shard=shard,
@@ -196,12 +221,34 @@ def teacher_topk(
     temperature: float = 1.0,
     softcap: float | None = None,
     chunk: int | None = None,
+    shard: VocabShard | None = None,
 ) -> TopK:
-    """The teacher's k most probable tokens, their log-probabilities and the log of the rest."""
-    log_q = torch.log_softmax(_logits(h, W, bias, temperature), -1)
-    logprobs, ids = log_q.topk(k, -1)
-    log_tail = log_q.scatter(-1, ids, float("-inf")).logsumexp(-1)
-    return TopK(ids.int(), logprobs.float(), log_tail.float())
+    """The teacher's k most probable tokens, most probable first: ids, log-probs, log of the rest.
+
+    ``logprobs`` are not renormalised: ``sum exp(logprobs) + exp(log_tail) = 1``, with log_tail added up over
+    the complement, so that a tail of 1e-7 keeps its digits; ``-inf`` for k = V. ids are int32, the others
+    float32 (float64 for float64 inputs). No gradient.
+
+    Raises:
+        ValueError: k outside [1, V], and what `head_loss` refuses about h, W, bias and temperature.
+
+    >>> import torch
+    >>> ids, logprobs, log_tail = teacher_topk(torch.zeros(1, 1), torch.zeros(4, 1), k=3)
+    >>> round(logprobs.exp().sum().item(), 6), round(log_tail.exp().item(), 6)
+    (0.75, 0.25)
+    """
+    head = Head(W, bias, temperature, softcap, chunk, shard)
+    head.check(h)
+    merge, wide = head.merge(), _project.wide_dtype(h, W)
+    if not 0 < k <= merge.size:
+        raise ValueError(f"k = {k}: the teacher needs 1 <= k <= V = {merge.size} tokens a row")
+    parts = []
+    for rows in h.split(head.rows_at_once(h, merge.size)):
+        S = h.new_empty((len(rows), W.shape[0]), dtype=wide)
+        _project.logits(rows, W, bias, 1.0 / temperature, S)
+        parts.append(_rows.top_(S, k, merge))
+    ids, logprobs, log_tail = (torch.cat(x) for x in zip(*parts, strict=True))
+    return TopK(ids.int(), logprobs, log_tail)
 
 
 @torch.no_grad()
@@ -216,8 +263,17 @@ def token_logprobs(
     chunk: int | None = None,
     shard: VocabShard | None = None,
 ) -> TokenLogprobs:
-    """``log p_n(y_n)`` and the entropy, for old, reference and teacher log-probabilities."""
-    logits = _logits(h, W, bias, temperature)
-    return TokenLogprobs(
-        reference.token_logprobs(logits, targets).float(), reference.entropy(logits).float()
-    )
+    """``log p_n(y_n)`` and the entropy of p_n, for old, reference and teacher log-probabilities.
+
+    One product of the head, no gradient, in chunks. Arguments and errors as in `head_loss`.
+
+    >>> import torch
+    >>> logprobs, entropy = token_logprobs(torch.zeros(1, 1), torch.zeros(4, 1), torch.tensor([2]))
+    >>> round(logprobs.exp().item(), 6), round(entropy.exp().item(), 6)
+    (0.25, 4.0)
+    """
+    out = head_loss(
+        h, W, targets, lambda logprobs, rows: torch.zeros_like(logprobs),
+        bias=bias, temperature=temperature, softcap=softcap, chunk=chunk, shard=shard,
+    )  # fmt: skip
+    return TokenLogprobs(out.logprobs, out.entropy)

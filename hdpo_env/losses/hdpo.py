@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hdpo_env.losses.fused import HeadLoss, Tail, TopK, head_loss
+from hdpo_env.losses._prepare import Tail, TopK
+from hdpo_env.losses.fused import HeadLoss, head_loss
 from hdpo_env.losses.policy import policy_loss
 
 

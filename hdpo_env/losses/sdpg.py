@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hdpo_env.losses.fused import HeadLoss, Hidden, head_loss
+from hdpo_env.losses._prepare import Hidden
+from hdpo_env.losses.fused import HeadLoss, head_loss
 from hdpo_env.losses.policy import importance_ratio, policy_loss
 from hdpo_env.losses.regularizer import Kind, reference_kl
 

@@ -1,0 +1,181 @@
+"""The one pass over the head: chunks of rows, products, row work, gradients in the forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hdpo_env.losses import _check, _project, _rows
+from hdpo_env.losses._merge import Whole
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that is not differentiated. Weights are wide and 0 without a teacher."""
+
+    weight: Tensor  # [N]
+    mask: Tensor  # [N] rows that token_loss sees
+    targets: Tensor | None
+    token_loss: Callable[[Tensor, Tensor], Tensor] | None
+    old_logprobs: Tensor | None
+    teacher_h: Tensor | None
+    teacher_W: Tensor | None  # None: the student's head
+    teacher_bias: Tensor | None
+    ids: Tensor | None
+    log_q: Callable[[Tensor], Tensor] | None  # rows -> [g, k + 1]
+    inverse_temp: float
+    chunk: int
+    grad: bool
+    plan: _rows.Plan
+
+    @property
+    def merge(self) -> Whole:
+        """How this rank's slice of the vocabulary becomes the whole."""
+        return self.plan.merge
+
+
+class HeadFunction(torch.autograd.Function):
+    """``(loss, logprobs, divergence, entropy)``; the backward pass only scales what is there."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, W: Tensor, bias: Tensor | None, job: Job) -> Any:
+        needs = tuple(ctx.needs_input_grad[:3]) if job.grad else (False, False, False)
+        with torch.autocast(h.device.type, enabled=False):
+            run = _Run(h, W, bias, job, _project.Gradients(h, W, needs, job.inverse_temp))
+            run.all_chunks()
+        grads = run.grads.finish(job.merge.sum if job.merge.sharded else None)
+        ctx.save_for_backward(*grads)
+        outputs = (run.logprobs, run.value, run.entropy)
+        ctx.mark_non_differentiable(*outputs)
+        return (run.token_losses.sum() + run.distill_losses.sum(), *outputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
+        whole = bool(grad == 1)  # the usual case needs no copy of the head's gradient
+        scaled = (x if x is None or whole else x * grad.to(x.dtype) for x in ctx.saved_tensors)
+        return (*scaled, None)
+
+
+class _Run:
+    """The state of one forward pass."""
+
+    def __init__(
+        self, h: Tensor, W: Tensor, bias: Tensor | None, job: Job, grads: _project.Gradients
+    ) -> None:
+        self.h, self.W, self.bias, self.job, self.grads = h, W, bias, job, grads
+        self.wide = _project.wide_dtype(h, W)
+        shape = (6, h.shape[0])
+        (
+            self.logprobs, self.value, self.entropy, self.token_losses, self.distill_losses, self.lse,
+        ) = h.new_zeros(shape, dtype=self.wide).unbind()  # fmt: skip
+        self.lse_teacher = torch.zeros_like(self.lse)
+        self.order, self.distilled, self.unseen = self._sorted_rows()
+
+    def _sorted_rows(self) -> tuple[Tensor, int, int]:
+        """Active rows: distilled only, both, token loss only; so each kind is a slice of a chunk."""
+        gate, mask = self.job.weight != 0, self.job.mask
+        kinds = [(k).nonzero().squeeze(-1) for k in (gate & ~mask, gate & mask, mask & ~gate)]
+        return torch.cat(kinds), len(kinds[0]) + len(kinds[1]), len(kinds[0])
+
+    def all_chunks(self) -> None:
+        """Fill every output and gradient."""
+        n = len(self.order)
+        if n == 0:
+            return
+        pieces = -(-n // self.job.chunk)
+        size = -(-n // pieces)
+        S = self.h.new_empty((size, self.W.shape[0]), dtype=self.wide)
+        X = self._teacher_buffer(min(size, self.distilled))
+        for start in range(0, n, size):
+            rows = self.order[start : start + size]
+            g = min(max(self.distilled - start, 0), len(rows))
+            unseen = min(max(self.unseen - start, 0), len(rows))
+            self._chunk(rows, g, unseen, S[: len(rows)], None if X is None else X[:g])
+        _check.finite_lse("student", self.lse)
+        _check.finite_lse("teacher", self.lse_teacher)
+
+    def _teacher_buffer(self, rows: int) -> Tensor | None:
+        job = self.job
+        if job.teacher_h is None or rows == 0:
+            return None
+        native = job.teacher_W is None and _project.native_wide_output(self.h, self.W)
+        return self.h.new_empty(
+            (rows, self.W.shape[0]), dtype=self.h.dtype if native else self.wide
+        )
+
+    def _chunk(self, rows: Tensor, g: int, unseen: int, S: Tensor, X: Tensor | None) -> None:
+        job = self.job
+        _project.logits(self.h[rows], self.W, self.bias, job.inverse_temp, S)
+        if X is not None and g:
+            self._teacher(rows[:g], X)
+        part = self._part(rows, g)
+        stats = _rows.read(S, X if g else None, g, part, job.plan)
+        weight = job.weight[rows[:g]]
+        if job.old_logprobs is not None:
+            weight = weight * (stats.logprobs[:g] - job.old_logprobs[rows[:g]]).exp()
+        slope = self._token_loss(rows, unseen, stats.logprobs)
+        self._record(rows, g, stats, weight)
+        if self.grads.wanted:
+            _rows.write_(S, X if g else None, part, stats, weight, slope, job.plan)
+            live = slope != 0
+            live[:g] |= weight != 0
+            self._differentiate(rows, S, live)
+
+    def _teacher(self, rows: Tensor, X: Tensor) -> None:
+        job = self.job
+        assert job.teacher_h is not None
+        there = job.teacher_h[rows]
+        if job.teacher_W is not None:
+            _project.logits(there, job.teacher_W, job.teacher_bias, job.inverse_temp, X)
+            return
+        # One product of the difference: nothing is lost to the rounding of two large logits.
+        apart = (self.h[rows].to(self.wide) - there.to(self.wide)).to(self.h.dtype)
+        _project.logits(apart, self.W, None, job.inverse_temp, X)
+
+    def _part(self, rows: Tensor, g: int) -> _rows.Part:
+        job = self.job
+        targets = None if job.targets is None else job.targets[rows]
+        if job.ids is None or job.log_q is None or g == 0:
+            return _rows.Part(targets)
+        return _rows.Part(targets, job.ids[rows[:g]], job.log_q(rows[:g]).to(self.wide))
+
+    def _token_loss(self, rows: Tensor, unseen: int, logprobs: Tensor) -> Tensor:
+        """The token loss of the rows that have one, and its slope in each log-probability."""
+        slope = torch.zeros_like(logprobs)
+        if self.job.token_loss is None or unseen == len(rows):
+            return slope
+        seen = rows[unseen:]
+        with torch.enable_grad():
+            leaf = logprobs[unseen:].clone().requires_grad_()
+            losses = self.job.token_loss(leaf, seen)
+            if losses.shape != leaf.shape:
+                raise ValueError(
+                    f"token_loss returned shape {list(losses.shape)} for {len(seen)} rows: it must "
+                    f"return one weighted loss a row"
+                )
+            if losses.requires_grad:
+                grad = torch.autograd.grad(losses.sum(), leaf, allow_unused=True)[0]
+                slope[unseen:] = 0.0 if grad is None else grad
+        self.token_losses[seen] = losses.detach().to(self.wide)
+        return slope
+
+    def _record(self, rows: Tensor, g: int, stats: _rows.Stats, weight: Tensor) -> None:
+        self.lse[rows], self.entropy[rows] = stats.lse, stats.entropy
+        self.logprobs[rows] = stats.logprobs
+        if g:
+            self.value[rows[:g]] = stats.value
+            self.distill_losses[rows[:g]] = weight * stats.value
+        if len(stats.lse_teacher):
+            self.lse_teacher[rows[:g]] = stats.lse_teacher
+
+    def _differentiate(self, rows: Tensor, G: Tensor, live: Tensor) -> None:
+        """Rows whose gradient is 0 (A = 0, clipped) cost no product once half of a chunk is such."""
+        count = int(live.sum())
+        if count > len(rows) // 2:
+            self.grads.add(rows, G)
+        elif count:
+            self.grads.add(rows[live], G[live])
