@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
+from hdpo_env.errors import RegistryError
 from hdpo_env.privileged import PRIVILEGED_TEMPLATES
 from hdpo_env.types import Group, Rollout
 
@@ -54,12 +56,13 @@ def select_teachable(
         distinct: keep one of several completions with the same token ids.
         max_per_problem: keep at most this many of each group, the first ones.
     """
+    phrases_of = cache(telltales_of) if telltales is None else lambda template: tuple(telltales)
     kept: list[Rollout] = []
     dropped: Counter[str] = Counter()
     for group in groups:
         chosen: list[Rollout] = []
         for rollout in group.rollouts:
-            reason = _fault(rollout, telltales)
+            reason = _fault(rollout, phrases_of)
             if reason is None and distinct and _repeats(rollout, chosen):
                 reason = "duplicate"
             if reason is None and max_per_problem is not None and len(chosen) >= max_per_problem:
@@ -76,7 +79,7 @@ def _repeats(rollout: Rollout, chosen: Sequence[Rollout]) -> bool:
     return any(rollout.completion.token_ids == c.completion.token_ids for c in chosen)
 
 
-def _fault(rollout: Rollout, telltales: Sequence[str] | None) -> str | None:
+def _fault(rollout: Rollout, phrases_of: Callable[[str], Sequence[str]]) -> str | None:
     if rollout.verdict.correct is None:
         return "abstained"
     if rollout.verdict.correct is False:
@@ -85,14 +88,16 @@ def _fault(rollout: Rollout, telltales: Sequence[str] | None) -> str | None:
         return "truncated"
     if not rollout.completion.token_ids:
         return "empty"  # nothing to distil, and 0 tokens would count as a row
-    phrases = telltales_of(rollout.prompt.template) if telltales is None else telltales
+    phrases = phrases_of(rollout.prompt.template)
     return "leaked" if find_telltale(rollout.completion.text, phrases) else None
 
 
 def telltales_of(template: str) -> tuple[str, ...]:
     """The telltale phrases of the privileged template that made a prompt; none if it is unknown."""
-    name = template.partition("@")[0]
-    return PRIVILEGED_TEMPLATES[name].telltales if name in PRIVILEGED_TEMPLATES else ()
+    try:
+        return PRIVILEGED_TEMPLATES[template.partition("@")[0]].telltales
+    except RegistryError:
+        return ()
 
 
 def find_telltale(text: str, phrases: Sequence[str]) -> str | None:
@@ -103,8 +108,10 @@ def find_telltale(text: str, phrases: Sequence[str]) -> str | None:
     >>> find_telltale("bathe hinted", ["the hint"]) is None
     True
     """
-    for phrase in phrases:
-        pattern = r"\s+".join(map(re.escape, phrase.split()))
-        if re.search(rf"\b{pattern}\b", text, re.IGNORECASE):
-            return phrase
-    return None
+    return next((p for p in phrases if _pattern(p).search(text)), None)
+
+
+@cache
+def _pattern(phrase: str) -> re.Pattern[str]:
+    words = r"\s+".join(map(re.escape, phrase.split()))
+    return re.compile(rf"\b{words}\b", re.IGNORECASE)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.privileged import PRIVILEGED_TEMPLATES
+from hdpo_env.filters import telltales_of
 from hdpo_env.types import Completion, Problem, Prompt, derive_seed
 
 
@@ -121,9 +121,7 @@ class SimulatedPolicy:
         return _stated(problem, str(-(10**12) - rng.randrange(10**6))), "stop"
 
     def _telltale(self, prompt: Prompt) -> str:
-        name = prompt.template.partition("@")[0]
-        known = name in PRIVILEGED_TEMPLATES and PRIVILEGED_TEMPLATES[name].telltales
-        return known[0] if known else "the reference solution"
+        return next(iter(telltales_of(prompt.template)), "the reference solution")
 
     def _tokens(self, text: str, finish: str, max_tokens: int) -> Completion:
         ids = tuple(text.encode())

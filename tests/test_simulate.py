@@ -50,7 +50,7 @@ def test_pass_rates_are_the_given_ones(problems: list[Problem]) -> None:
 
 
 def test_views_lift_failures() -> None:
-    """The rate is p + (1 - p) * lift, here 0.2 + 0.8 * 0.5 = 0.6; a view that is not named lifts nothing."""
+    """The rate is p + (1 - p) * lift, here 0.2 + 0.8 * 0.5 = 0.6; other views lift nothing."""
     policy = SimulatedPolicy(CHAIN, 0.2, view_lift={"solution": 0.5})
     prompt = privileged_prompt(CHAIN[0], "solution")
     assert policy.pass_rate(prompt) == pytest.approx(0.6, abs=1e-15)
