@@ -58,9 +58,9 @@ def variants() -> dict[str, Variant]:
         "hdpo-strong-frozen": Variant(_distil(hdpo, weight=1.0, teacher="frozen")),
         "sdpg-ufkl": Variant(_sdpg(sdpg, "ufkl")),
         "sdpg-urkl": Variant(_sdpg(sdpg, "urkl")),
-        "faint-jsd": Variant(_distil(hdpo, weight=1.0), hard="faint"),
+        "faint-jsd": Variant(_distil(hdpo, weight=0.1), hard="faint"),
         "faint-kl": Variant(
-            _distil(hdpo, weight=1.0, divergence="kl_teacher_student"), hard="faint"
+            _distil(hdpo, weight=0.1, divergence="kl_teacher_student"), hard="faint"
         ),
     }
 
