@@ -217,6 +217,17 @@ Proof.
     apply ln_eq_sub1 in E2; [|assumption]. rewrite <- (Rinv_inv w), E2. apply Rinv_1.
 Qed.
 
+(** What reference_kl reports, ufkl - 1, has the reverse KL as its mean under the policy. *)
+Theorem S16_value_unbiased {T} (l : list T) (p ref : T -> R) :
+  dist l p -> dist l ref -> (forall t, In t l -> 0 < p t) -> (forall t, In t l -> 0 < ref t) ->
+  expect l p (fun t => ufkl (p t / ref t) - 1) = KL l p ref.
+Proof.
+  intros [_ Sp] [_ Sr] Hp Hr. unfold expect, KL, ufkl.
+  rewrite (sum_ext l _ (fun t => ref t + kl_term (p t) (ref t) - p t)).
+  - rewrite sum_minus, sum_plus, Sp, Sr. ring.
+  - intros t Ht. specialize (Hp t Ht). specialize (Hr t Ht). unfold kl_term. field. lra.
+Qed.
+
 (** ** The gate m = 1[A > 0] *)
 Definition gate (A : R) : R := if Rlt_dec 0 A then 1 else 0.
 
