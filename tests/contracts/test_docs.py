@@ -1,0 +1,68 @@
+"""Every example in a docstring and in the README runs and says what it says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import hdpo_env
+
+PACKAGE = Path(hdpo_env.__file__).parent
+README = PACKAGE.parent / "README.md"
+MODULES = ["hdpo_env", *(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "hdpo_env."))]
+
+
+def readme_blocks(text: str) -> list[str]:
+    """The python blocks of a markdown text, in order."""
+    return re.findall(r"^```(?:python|pycon)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def failures(module: object, name: str) -> int:
+    """Number of examples of a module that do not give what they show."""
+    return doctest.testmod(module, verbose=False, optionflags=doctest.ELLIPSIS).failed  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_run(name: str) -> None:
+    """What the docstrings show is what happens."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        pytest.skip(f"needs an optional package: {error}")
+    assert failures(module, name) == 0
+
+
+def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's python blocks run top to bottom in one session; prompts are compared."""
+    if not README.exists():
+        pytest.skip("no README in this installation")
+    monkeypatch.chdir(tmp_path)
+    run_blocks(README.read_text(encoding="utf-8"))
+
+
+def run_blocks(text: str) -> None:
+    """Run blocks in one namespace: those with prompts as doctests, the others as programs."""
+    scope: dict[str, object] = {"__name__": "readme"}
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+    for number, block in enumerate(readme_blocks(text)):
+        if ">>>" in block:
+            test = parser.get_doctest(block, scope, f"block {number}", None, None)
+            runner.run(test, clear_globs=False)
+            scope.update(test.globs)
+        else:
+            exec(compile(block, f"README block {number}", "exec"), scope)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_the_readme_check_can_fail() -> None:
+    """A wrong example and a broken program are both caught."""
+    run_blocks("```python\nx = 2\n```\n```python\n>>> x + 1\n3\n```\n")
+    with pytest.raises(AssertionError):
+        run_blocks("```python\n>>> 1 + 1\n3\n```\n")
+    with pytest.raises(NameError):
+        run_blocks("```python\nundefined_name\n```\n")
