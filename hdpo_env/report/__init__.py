@@ -17,13 +17,17 @@ __all__ = ["write_report", "write_figure", "load_runs", "Run", "Study"]
 def write_report(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
     """Write one self-contained HTML page about the runs and return its path.
 
-    A folder that holds several runs, as ``hdpo compare`` leaves it, counts as all of them.
+    A folder that holds several runs, as ``hdpo compare`` leaves it, counts as all of them. The page
+    is named after the folders, or after the one folder that holds them all.
 
     Raises:
         DataError: a folder does not exist or holds no run.
     """
     study = Study(load_runs(run_dirs))
-    title = ", ".join(Path(d).resolve().name for d in run_dirs)
+    folders = [Path(d).resolve() for d in run_dirs]
+    parents = {folder.parent for folder in folders}
+    named = folders if len(folders) == 1 or len(parents) > 1 else parents
+    title = ", ".join(folder.name for folder in named)
     target = Path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page(study, title), encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from hdpo_env.errors import DataError
-from hdpo_env.report.canvas import Frame
 from hdpo_env.report.figures import deciding
 from hdpo_env.report.findings import headline
 from hdpo_env.report.html import stylesheet
@@ -13,7 +12,8 @@ from hdpo_env.report.load import load_runs
 from hdpo_env.report.markup import Markup, el
 from hdpo_env.report.study import Study
 
-_GAP, _HEAD, _MARGIN = 24.0, 34.0, 12.0
+_SIZE = (450.0, 280.0)
+_GAP, _HEAD, _MARGIN = 16.0, 34.0, 12.0
 
 
 def write_figure(run_dir: str | Path, out: str | Path) -> Path:
@@ -23,21 +23,20 @@ def write_figure(run_dir: str | Path, out: str | Path) -> Path:
         DataError: the folder holds no run, or no run was evaluated.
     """
     study = Study(load_runs([run_dir]))
-    shown = deciding(study)
+    shown = deciding(study, _SIZE)
     if not shown:
         raise DataError(f"{run_dir} holds no evaluation to draw: let a run reach one first")
-    frame = Frame()
     panels, left = [], _MARGIN
     for figure in shown:
         chart = el("g", figure.chart, transform=f"translate({left:g},{_HEAD:g})")
         panels += [el("text", figure.title, x=left, y=22.0, class_="panel"), chart]
-        left += frame.width + _GAP
+        left += _SIZE[0] + _GAP
     picture = el(
         "svg",
         el("title", headline(study), id="figure-title"),
         el("style", Markup(stylesheet("chart.css") + stylesheet("figure.css"))),
         *panels,
-        viewBox=f"0 0 {left - _GAP + _MARGIN:g} {frame.height + _HEAD + _MARGIN:g}",
+        viewBox=f"0 0 {left - _GAP + _MARGIN:g} {_SIZE[1] + _HEAD + _MARGIN:g}",
         role="img",
         aria_labelledby="figure-title",
         xmlns="http://www.w3.org/2000/svg",

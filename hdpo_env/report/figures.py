@@ -40,7 +40,7 @@ class Panel(NamedTuple):
     caption: str
     axis: str = "rate"
     thin: bool = True
-    height: float = 280
+    size: tuple[float, float] = (520, 280)
 
 
 TRAINING = (
@@ -75,7 +75,7 @@ def looks_of(study: Study) -> dict[str, Look]:
     return assign_looks(list(study.variants), study.baseline)
 
 
-def deciding(study: Study) -> list[Figure]:
+def deciding(study: Study, size: tuple[float, float] = (520, 280)) -> list[Figure]:
     """The two curves that decide: pass@k on the hard slice, pass@1 on the easy one."""
     keys = [study.hard_key]
     if study.hard != "easy" and "easy" in study.slices:
@@ -87,6 +87,7 @@ def deciding(study: Study) -> list[Figure]:
             _SLICE_CAPTIONS.get(key.split("/")[1], ""),
             axis="fit" if key == "eval/easy/pass@1" else "rate",
             thin=False,
+            size=size,
         )
         for key in keys
     ]
@@ -109,7 +110,9 @@ def training(study: Study) -> list[Figure]:
 def control(study: Study) -> list[Figure]:
     """The slice that is never distilled."""
     key = study.hard_key.replace(f"eval/{study.hard}/", "eval/control/")
-    panel = Panel(key, _upper(metric_name(key)), "It should stay at 0.", thin=False, height=200)
+    panel = Panel(
+        key, _upper(metric_name(key)), "It should stay at 0.", thin=False, size=(520, 200)
+    )
     return over_steps(study, [panel], study.main)
 
 
@@ -138,7 +141,7 @@ def over_steps(study: Study, panels: Sequence[Panel], variants: Sequence[str]) -
             title=panel.title,
             y_range=(0.0, 1.0) if panel.axis == "rate" else None,
             include_zero=panel.axis != "fit",
-            height=panel.height,
+            size=panel.size,
         )
         note = f" Each point is the mean of {study.thinning} steps."
         caption = panel.caption + (note if panel.thin and study.thinning > 1 else "")

@@ -34,14 +34,14 @@ def line_chart(
     y_range: tuple[float, float] | None = (0.0, 1.0),
     include_zero: bool = True,
     x_label: str = "step",
-    height: float = 280,
+    size: tuple[float, float] = (520, 280),
 ) -> Markup:
     """Curves over steps, each labelled at its right end.
 
     ``key`` makes the element ids; ``y_range`` None fits the data, with 0 or without.
     """
     tags = max((len(_tag(line)) for line in lines), default=0)
-    frame = Frame(height=height, right=20 + CHARACTER * tags)
+    frame = Frame(*size, right=20 + CHARACTER * tags)
     extent = domain(
         [v for line in lines for p in line.points for v in (p.low, p.high)],
         include_zero=include_zero,

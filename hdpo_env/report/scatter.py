@@ -61,7 +61,7 @@ def _dot_labels(dots: Sequence[Dot], x: Scale, y: Scale, frame: Frame) -> list[M
         members = list(group)
         px = sum(x(d.x) for d in members) / len(members)
         py = sum(y(d.y) for d in members) / len(members)
-        box = _free_box(px, py, CHARACTER * len(label), taken, frame)
+        box = _free_box(px, py, 1.15 * CHARACTER * len(label), taken, frame)
         taken.append(box)
         labels.append(
             el(

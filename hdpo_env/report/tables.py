@@ -42,10 +42,10 @@ def results(study: Study) -> Markup:
     )
     body = [_start_row(study, columns)]
     body += [_result_row(study, v, columns, looks[v]) for v in study.variants]
-    caption = el(
-        "caption", "At the last evaluation. Training cliffs: share of groups, first to last."
-    )
-    return el("table", caption, head, el("tbody", *body), class_="results")
+    caption = "At the last evaluation. Training cliffs: share of groups, first to last."
+    if study.num_seeds == 1:
+        caption += " One seed, no interval."
+    return el("table", el("caption", caption), head, el("tbody", *body), class_="results")
 
 
 def _start_row(study: Study, columns: Sequence[str]) -> Markup:
@@ -65,11 +65,8 @@ def _start_row(study: Study, columns: Sequence[str]) -> Markup:
 
 def _result_row(study: Study, variant: str, columns: Sequence[str], look: Look) -> Markup:
     n = len(study.variants[variant])
-    seeds = (
-        el("td", str(n), class_="num")
-        if n > 1
-        else el("td", "1", el("small", "one seed, no interval"), class_="num")
-    )
+    note = el("small", "one seed, no interval") if n == 1 < study.num_seeds else None
+    seeds = el("td", str(n), note, class_="num seeds")
     cells = [_cell(study.end(variant, key)) for key in columns]
     return el(
         "tr",

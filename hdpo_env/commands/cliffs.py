@@ -1,0 +1,192 @@
+"""``hdpo cliffs``: find the problems that every rollout failed, in rollouts of any system."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import tyro
+
+from hdpo_env.cliffs import GroupRates, classify_correct
+from hdpo_env.commands.rollout_lines import LineFields, Tally, tally_lines
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.types import GroupKind
+from hdpo_env.verifiers import VERIFIERS
+
+_MAX_IDS = 20  # ids printed; --ids writes them all
+
+
+@dataclass(frozen=True)
+class Options:
+    """Classify groups of rollouts as cliffs, mixed or saturated, and name the cliffs.
+
+    Each line is a JSON object with a problem id and a verdict, a reward, or a completion with its
+    gold answer.
+    """
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """JSON-lines files; - reads standard input."""
+    problem_id_field: str = "problem_id"
+    """Field that names the problem; dots reach into nested objects."""
+    verdict_field: str = "verdict"
+    """Field with true, false, null (abstention) or an outcome such as wrong or timeout."""
+    reward_field: str = "reward"
+    """Field with a number; used where there is no verdict."""
+    completion_field: str = "completion"
+    """Field with the completion's text; judged where there is neither verdict nor reward."""
+    gold_field: str = "gold"
+    """Field with the gold answer, or a list of accepted forms."""
+    step_field: str = "step"
+    """Field that tells apart several groups of one problem."""
+    finish_reason_field: str = "finish_reason"
+    """Field that says length where a token limit cut the completion."""
+    success_reward: float = 1.0
+    """A reward from here on is a success."""
+    threshold: int = 0
+    """A group with at most this many successes is a cliff."""
+    verifier: str = "math"
+    """Who judges completions: math, exact, numeric, gsm8k or choice."""
+    ids: Path | None = None
+    """Write the id of every problem that was never solved to this file."""
+    json: bool = False
+    """Print the numbers as JSON instead of a table."""
+
+
+def run(options: Options) -> int:
+    """Read, classify, print; malformed lines are named on standard error."""
+    if not options.files:
+        raise ConfigError("name at least one file of rollouts, or - for standard input")
+    if options.threshold < 0:
+        raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
+    VERIFIERS[options.verifier]  # an unknown name is refused before a million lines are read
+    tally = Tally()
+    for path in options.files:
+        with _opened(path) as file:
+            tally_lines(
+                file,
+                path.name,
+                tally,
+                fields=_fields(options),
+                verifier=lambda: VERIFIERS[options.verifier](),
+                success_reward=options.success_reward,
+            )
+    _warn(tally, options)
+    facts = summarize(tally, options.threshold)
+    if options.ids is not None:
+        options.ids.write_text("".join(f"{i}\n" for i in facts["never_solved"]), encoding="utf-8")
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print_table(facts, options)
+    return 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+    else:
+        with path.open("rb") as file:
+            yield file
+
+
+def _fields(options: Options) -> LineFields:
+    names = {f: getattr(options, f"{f}_field") for f in LineFields.__dataclass_fields__}
+    return LineFields(**names)
+
+
+def _warn(tally: Tally, options: Options) -> None:
+    for fault in tally.named_faults:
+        print(fault, file=sys.stderr)
+    if (more := tally.num_malformed - len(tally.named_faults)) > 0:
+        print(f"... and {more} more malformed lines", file=sys.stderr)
+    if tally.num_malformed == tally.num_lines:
+        raise DataError(
+            f"none of {tally.num_lines} lines could be used: name your fields with "
+            "--problem-id-field, --verdict-field, --reward-field, --completion-field, --gold-field"
+        )
+    if tally.shaped_rewards:
+        seen = ", ".join(f"{r:g}" for r in sorted(tally.shaped_rewards))
+        print(
+            f"note: some rewards are neither 0 nor 1 ({seen}): rewards from "
+            f"{options.success_reward:g} on count as success; --success-reward changes that",
+            file=sys.stderr,
+        )
+
+
+def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
+    """The numbers of a tally: rollouts, problems, groups by kind, and the problems never solved.
+
+    A problem is never solved if every group of it that could be decided is a cliff.
+    """
+    kinds: Counter[str] = Counter()
+    solved: dict[str, bool] = {}
+    sizes: Counter[int] = Counter()
+    correct = wrong = abstained = 0
+    for (problem, _), counts in tally.counts():
+        kind = _kind(*counts, threshold)
+        kinds[f"num_{kind.value}"] += 1
+        sizes[sum(counts)] += 1
+        correct, wrong, abstained = (
+            correct + counts[0],
+            wrong + counts[1],
+            abstained + counts[2],
+        )
+        if kind is not GroupKind.UNDECIDED:
+            solved[problem] = solved.get(problem, False) or kind is not GroupKind.CLIFF
+    rates = GroupRates(**kinds)
+    return {
+        "rollouts": correct + wrong + abstained,
+        "malformed_lines": tally.num_malformed,
+        "abstentions": abstained,
+        "pass_rate": correct / (correct + wrong) if correct + wrong else None,
+        "problems": len({problem for problem, _ in tally.groups}),
+        "groups": rates.num_groups,
+        "group_size": [min(sizes), max(sizes)],
+        "kinds": {
+            k.value: {"groups": getattr(rates, f"num_{k.value}"), "rate": rates.rate(k)}
+            for k in GroupKind
+        },
+        "never_solved": [problem for problem, is_solved in solved.items() if not is_solved],
+    }
+
+
+@lru_cache(maxsize=1 << 12)
+def _kind(correct: int, wrong: int, abstained: int, threshold: int) -> GroupKind:
+    verdicts = [True] * correct + [False] * wrong + [None] * abstained
+    return classify_correct(verdicts, threshold=threshold)
+
+
+def _print_table(facts: dict[str, Any], options: Options) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    low, high = facts["group_size"]
+    size = f"{low}" if low == high else f"{low} to {high}"
+    table = Table(title=f"{facts['groups']:,} groups of {size} rollouts")
+    for name in ("kind", "groups", "rate"):
+        table.add_column(name, justify="left" if name == "kind" else "right")
+    for kind, row in facts["kinds"].items():
+        table.add_row(kind, f"{row['groups']:,}", f"{row['rate']:.4f}")
+    console = Console(highlight=False)
+    console.print(table)
+    rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
+    console.print(
+        f"{facts['rollouts']:,} rollouts of {facts['problems']:,} problems, pass rate {rate}, "
+        f"{facts['abstentions']:,} abstentions, {facts['malformed_lines']:,} malformed lines"
+    )
+    if high == 1:
+        console.print("Every group has one rollout: a cliff is then only a wrong answer.")
+    never = facts["never_solved"]
+    if never:
+        shown = " ".join(never[:_MAX_IDS])
+        more = f" ... ({len(never) - _MAX_IDS:,} more: --ids FILE)" if len(never) > _MAX_IDS else ""
+        console.print(Text(f"never solved ({len(never):,}): {shown}{more}"), soft_wrap=True)

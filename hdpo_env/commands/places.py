@@ -1,0 +1,65 @@
+"""How problems are named on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hdpo_env.errors import DataError
+from hdpo_env.problems import PROBLEMS, ChainFamily, load_problems
+from hdpo_env.types import Problem
+
+_CHAIN = re.compile(r"chain([+#*@])(\d+)")
+
+
+def find_problem(place: str, *, field_map: str = "plain", split: str = "train") -> Problem:
+    """One problem by its place: ``FILE:ROW`` (1 is the first row) or ``FAMILY:INDEX``.
+
+    A family is a name of ``PROBLEMS`` or a chain with operator and length, such as ``chain#6``.
+
+    Raises:
+        DataError: there is no such row, or it cannot be a problem.
+
+    >>> find_problem("chain#6:3") == find_problem("chain-table:3")
+    True
+    """
+    name, _, number = place.rpartition(":")
+    if not name or not number.isdigit():
+        name, number = place, ""
+    if chain := _CHAIN.fullmatch(name):
+        return ChainFamily(chain[1], int(chain[2])).problem(split, 0, int(number or 0))
+    if name in PROBLEMS:
+        index = int(number or 0)
+        return PROBLEMS[name](split=split, size=index + 1)[index]
+    return _row(name, int(number or 1), field_map, split)
+
+
+def _row(path: str, row: int, field_map: str, split: str) -> Problem:
+    if row < 1:
+        raise DataError(f"row {row} of {path}: rows are counted from 1")
+    upto = load_problems(path, field_map=field_map, split=split, limit=row)
+    before = load_problems(path, field_map=field_map, split=split, limit=row - 1)
+    if len(upto.problems) > len(before.problems):
+        return upto.problems[-1]
+    if len(upto.bad_rows) > len(before.bad_rows):
+        raise DataError(str(upto.bad_rows[-1]))
+    rows = len(before.problems) + len(before.bad_rows) + before.num_skipped
+    raise DataError(f"{path} has no row {row}: it has {rows} or the field map leaves that row out")
+
+
+def find_problems(
+    data: str, *, field_map: str = "plain", split: str, limit: int, seed: int = 0
+) -> Sequence[Problem]:
+    """Up to ``limit`` problems of a file, a hub data set or a family; bad rows are counted aloud.
+
+    Raises:
+        DataError: nothing is there, or no row can be a problem.
+    """
+    if chain := _CHAIN.fullmatch(data):
+        return ChainFamily(chain[1], int(chain[2])).source(split, seed, limit)
+    if data in PROBLEMS:
+        return list(PROBLEMS[data](split=split, seed=seed, size=limit))
+    report = load_problems(data, field_map=field_map, split=split, limit=limit)
+    if not report.problems:
+        raise DataError(f"{data} holds no usable problem: {report}")
+    return report.problems
