@@ -270,7 +270,8 @@ def _sums(
 
 def step_metrics(sums: Counter[str]) -> dict[str, float]:
     """Sums over a step's micro-batches -> means; a mean over nothing is absent."""
-    metrics = {k: v + 0.0 for k, v in sums.items() if not k.endswith(("_sum", "_count"))}
+    terms = {"losses/total": 0.0, "losses/policy": 0.0, "losses/distill": 0.0}
+    metrics = terms | {k: v + 0.0 for k, v in sums.items() if not k.endswith(("_sum", "_count"))}
     if tokens := sums["losses/token_count"]:
         for name in ("entropy", "clip_rate", "logprob_gap"):
             metrics[f"losses/{name}"] = sums[f"losses/{name}_sum"] / tokens

@@ -19,7 +19,9 @@ from hdpo_env.types import Problem
 
 # Two answers a uniform policy finds often and two it practically never finds in six tries.
 PROBLEMS = [
-    Problem(f"question {i}", (answer,), solution=f"it is {answer}", verifier="exact", subject=slice_)
+    Problem(
+        f"question {i}", (answer,), solution=f"it is {answer}", verifier="exact", subject=slice_
+    )
     for i, (answer, slice_) in enumerate(
         [("a", "easy"), ("b", "easy"), ("bab", "hard"), ("bba", "hard")]
     )

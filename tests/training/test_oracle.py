@@ -130,9 +130,7 @@ class Oracle:
                 term = {
                     "jsd": lambda t=t: jsd(there[t], here[t]),
                     "kl_student_teacher": lambda t=t: (here[t].exp() * (here[t] - there[t])).sum(),
-                    "kl_teacher_student": lambda t=t: (
-                        there[t].exp() * (there[t] - here[t])
-                    ).sum(),
+                    "kl_teacher_student": lambda t=t: (there[t].exp() * (there[t] - here[t])).sum(),
                     "nll": lambda t=t, y=y: -here[t][y],
                 }[self.algo.distill.divergence]()
                 loss = loss + weight / tokens * term
@@ -207,7 +205,17 @@ def check_against_oracle(trainer: Trainer) -> tuple[list[Group], list[Rollout]]:
     return groups, list(selection.kept)
 
 
-PRESET_NAMES = ("grpo", "dr_grpo", "dapo", "hdpo", "sdpg", "sdpg-code", "rlsd", "opsd", "sft-cliffs")
+PRESET_NAMES = (
+    "grpo",
+    "dr_grpo",
+    "dapo",
+    "hdpo",
+    "sdpg",
+    "sdpg-code",
+    "rlsd",
+    "opsd",
+    "sft-cliffs",
+)
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
