@@ -128,7 +128,10 @@ class Problem:
             raise DataError(f"problem row has unknown fields {unknown}; known: {sorted(known)}")
         if missing := sorted({"question", "answers"} - set(row)):
             raise DataError(f"problem row lacks {missing}")
-        return cls(**{k: tuple(v) if k in ("answers", "hints") else v for k, v in row.items()})
+        values: dict[str, Any] = dict(row)
+        for name in {"answers", "hints"} & set(values):
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,13 @@ class TorchPolicy(Protocol):
     ``sample`` also makes it a ``hdpo_env.rollouts.Policy``; all its randomness comes from ``seed``.
     """
 
-    module: nn.Module
     eos_id: int
     pad_id: int
+
+    @property
+    def module(self) -> nn.Module:
+        """What holds the trainable parameters."""
+        ...
 
     @property
     def device(self) -> torch.device:

@@ -62,7 +62,8 @@ class HFPolicy:
             ) from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model.to(device).eval(), tokenizer, **kwargs)
+        model.to(torch.device(device))
+        return cls(model.eval(), tokenizer, **kwargs)
 
     def save(self, path: str | Path) -> None:
         """Write model and tokenizer as a folder that ``transformers`` can load."""
@@ -104,7 +105,7 @@ class HFPolicy:
 
     def head(self) -> Head:
         """The output embedding's weight and bias."""
-        layer = self.module.get_output_embeddings()
+        layer: Any = self.module.get_output_embeddings()
         return Head(layer.weight, getattr(layer, "bias", None))
 
     def sample(
@@ -182,18 +183,22 @@ class HFPolicy:
 def _check_head(policy: HFPolicy) -> None:
     """Refuse models whose logits are not ``hidden @ head.T + bias``."""
     model = policy.module
+    if (
+        cap := getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    ) is not None:
+        raise ConfigError(
+            f"{type(model).__name__} has soft-capped logits (final_logit_softcapping={cap}): the "
+            "losses need logits = hidden @ head.T; use a model without soft-capping"
+        )
     ids = torch.arange(min(8, model.config.get_text_config().vocab_size), device=model.device)[None]
-    head = policy.head()
-    ours = torch.nn.functional.linear(policy.hidden(ids, ids >= 0).float(), *map(_float, head))
+    weight, bias = policy.head()
+    ours = policy.hidden(ids, ids >= 0).float() @ weight.float().T
+    ours = ours if bias is None else ours + bias.float()
     with policy._autocast():
         theirs = model(input_ids=ids, attention_mask=ids >= 0).logits.float()
     gap, size = (ours - theirs).abs().max().item(), theirs.abs().max().item()
     if not gap <= 0.05 * size + 1e-4:
         raise ConfigError(
             f"{type(model).__name__}'s logits differ from hidden @ head.T by {gap:.3g} "
-            f"(largest logit {size:.3g}): soft-capped or scaled logits are not supported"
+            f"(largest logit {size:.3g}): models that scale their logits are not supported"
         )
-
-
-def _float(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.float()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ class Collector:
     policy: Policy
     stream: ProblemStream
     judge: Judge
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def student_groups(self, step: int) -> tuple[list[Group], list[Group]]:
         """All groups that were sampled, and those that enter the outcome term.

@@ -123,18 +123,17 @@ def _tokens(rows: Sequence[Row], batch: TokenBatch, hidden: Tensor) -> _Tokens:
     behaviour = [
         x for r in rows for x in (r.behaviour_logprobs or (math.nan,) * len(r.completion_ids))
     ]
+
+    def spread(name: str) -> Tensor:
+        return batch.per_token([getattr(r, name) for r in rows], dtype)
+
     return _Tokens(
-        *(
-            batch.per_token([getattr(r, name) for r in rows], dtype)
-            for name in (
-                "advantage",
-                "policy_weight",
-                "reference_weight",
-                "distill_weight",
-                "imitation_weight",
-            )
-        ),
-        torch.tensor(behaviour, device=hidden.device, dtype=dtype),
+        advantage=spread("advantage"),
+        policy=spread("policy_weight"),
+        reference=spread("reference_weight"),
+        distill=spread("distill_weight"),
+        imitation=spread("imitation_weight"),
+        behaviour=torch.tensor(behaviour, device=hidden.device, dtype=dtype),
     )
 
 

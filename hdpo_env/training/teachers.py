@@ -13,7 +13,7 @@ from hdpo_env.policies.base import TorchPolicy
 
 def frozen_copy(policy: TorchPolicy) -> TorchPolicy:
     """The same policy with its own weights, which take no gradient; it shares the tokenizer."""
-    twin = copy.copy(policy)
+    twin: Any = copy.copy(policy)
     twin.module = copy.deepcopy(policy.module)
     twin.module.requires_grad_(False)
     return twin

@@ -22,7 +22,7 @@ from hdpo_env.types import Group, Prompt, Rollout
 
 
 def log_dists(table: Tensor, policy: TabularPolicy, prompt: Prompt, ids: Sequence[int]) -> Tensor:
-    """log p(. | prompt, prefix) for every token of a completion, straight from the table."""
+    """Log p(. | prompt, prefix) for every token of a completion, straight from the table."""
     return torch.stack(
         [torch.log_softmax(table[policy.row(prompt, ids[:t])], -1) for t in range(len(ids))]
     )
@@ -44,6 +44,15 @@ def advantages(rewards: Sequence[float], algo: AlgoConfig) -> list[float]:
 def jsd(teacher: Tensor, student: Tensor) -> Tensor:
     mixed = torch.log((teacher.exp() + student.exp()) / 2)
     return 0.5 * sum((p.exp() * (p - mixed)).sum() for p in (teacher, student))
+
+
+def divergence(name: str, teacher: Tensor, student: Tensor, y: int) -> Tensor:
+    if name == "jsd":
+        return jsd(teacher, student)
+    if name == "nll":
+        return -student[y]
+    p, q = (student, teacher) if name == "kl_student_teacher" else (teacher, student)
+    return (p.exp() * (p - q)).sum()
 
 
 class Oracle:
@@ -127,12 +136,7 @@ class Oracle:
             here = log_dists(self.table, self.policy, plain[rollout.prompt.problem_id], ids)
             there = self.teacher(rollout.prompt, ids)
             for t, y in enumerate(ids):
-                term = {
-                    "jsd": lambda t=t: jsd(there[t], here[t]),
-                    "kl_student_teacher": lambda t=t: (here[t].exp() * (here[t] - there[t])).sum(),
-                    "kl_teacher_student": lambda t=t: (there[t].exp() * (there[t] - here[t])).sum(),
-                    "nll": lambda t=t, y=y: -here[t][y],
-                }[self.algo.distill.divergence]()
+                term = divergence(self.algo.distill.divergence, there[t], here[t], y)
                 loss = loss + weight / tokens * term
         return loss
 

@@ -72,7 +72,7 @@ execute(spec, resume=sys.argv[2] == "resume", on_step=lambda k, m: time.sleep(sl
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_resumes_to_the_same_weights(number: int, tmp_path: Path) -> None:
-    """kill -9 (and -15) of a real run of the demo's model, then --resume: the same model file."""
+    """Kill -9 (and -15) of a real run of the demo's model, then --resume: the same model file."""
 
     def run(folder: str, mode: str, slow: float = 0.0) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-c", SCRIPT, str(tmp_path / folder), mode, str(slow)]
