@@ -1,5 +1,6 @@
 """Cliffs: prompts on which every rollout failed, and what is known about them."""
 
+from hdpo_env.cliffs.beta import Beta
 from hdpo_env.cliffs.groups import (
     GroupRates,
     classify,
@@ -7,6 +8,7 @@ from hdpo_env.cliffs.groups import (
     group_rates,
     phantom_gradient_rate,
 )
+from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, fit_prior, plan_budget
 
 __all__ = [
     "classify",
@@ -14,4 +16,9 @@ __all__ = [
     "GroupRates",
     "group_rates",
     "phantom_gradient_rate",
+    "Beta",
+    "PriorFit",
+    "fit_prior",
+    "BudgetRow",
+    "plan_budget",
 ]

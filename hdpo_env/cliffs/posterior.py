@@ -1,0 +1,198 @@
+"""How sure one can be that a prompt is a cliff, and what a budget of rollouts buys.
+
+A cliff seen in G rollouts may hide a fair pass rate. The pass rates of a problem set are modelled
+as Beta(a, b), fitted to all counts at once (empirical Bayes); each problem's posterior is then
+Beta(a + correct, b + wrong).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from hdpo_env.cliffs.beta import Beta
+from hdpo_env.errors import ConfigError, DataError
+
+# The fit is kept inside this box: outside it a prior says more than any count can contradict.
+_LOG_BOUNDS = (log(1e-3), log(1e4))
+
+
+@dataclass(frozen=True)
+class PriorFit:
+    """A prior fitted by maximum likelihood.
+
+    ``is_bounded`` tells that the likelihood kept rising towards the edge of the search box, as it
+    does when all pass rates look alike or nothing was ever solved: read the prior with care.
+    """
+
+    prior: Beta
+    log_likelihood: float
+    num_problems: int
+    is_bounded: bool
+
+
+def fit_prior(counts: Iterable[tuple[int, int]]) -> PriorFit:
+    """Maximise the beta-binomial likelihood of ``(num_correct, num_wrong)`` pairs, one per problem.
+
+    ``sum over problems of ln B(a + c, b + w) - ln B(a, b)``, by Newton steps in (ln a, ln b) from
+    the best point of a coarse grid. The order of the pairs does not matter.
+
+    From 128 problems x 8 rollouts of Beta(0.4, 1.2), a and b scatter by 20 and 22 % around medians
+    within 2 % of the truth (tests/cliffs/test_posterior.py).
+
+    Raises:
+        DataError: no problem was judged at all, or a count is negative.
+
+    >>> fit = fit_prior([(0, 8)] * 40 + [(4, 4)] * 20 + [(8, 0)] * 10)
+    >>> round(fit.prior.a, 2), round(fit.prior.b, 2)
+    (0.12, 0.32)
+    """
+    data = np.asarray(list(counts), dtype=np.int64).reshape(-1, 2)
+    if data.size and data.min() < 0:
+        raise DataError("a count is negative: give (num_correct, num_wrong) pairs")
+    data = data[data.sum(axis=1) > 0]
+    if not len(data):
+        raise DataError("no problem has a judged rollout: a prior needs at least one")
+    likelihood = _Likelihood(data)
+    point = _climb(likelihood, _grid_start(likelihood))
+    a, b = np.exp(point)
+    edge = np.isclose(point, _LOG_BOUNDS[0]) | np.isclose(point, _LOG_BOUNDS[1])
+    return PriorFit(Beta(float(a), float(b)), likelihood.value(point), len(data), bool(edge.any()))
+
+
+class _Likelihood:
+    """Log-likelihood, gradient and Hessian in (ln a, ln b).
+
+    ln B(a+c, b+w) - ln B(a, b) = sum_{i<c} ln(a+i) + sum_{j<w} ln(b+j) - sum_{k<c+w} ln(a+b+k), so
+    only the number of problems with more than i successes (failures, rollouts) is needed.
+    """
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.above_c = _survivors(data[:, 0])
+        self.above_w = _survivors(data[:, 1])
+        self.above_n = _survivors(data.sum(axis=1))
+
+    def value(self, point: np.ndarray) -> float:
+        a, b = np.exp(point)
+        return float(_logs(self.above_c, a) + _logs(self.above_w, b) - _logs(self.above_n, a + b))
+
+    def slopes(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient [2] and Hessian [2 2]."""
+        a, b = np.exp(point)
+        c1, w1, n1 = (
+            _powers(self.above_c, a, 1),
+            _powers(self.above_w, b, 1),
+            _powers(self.above_n, a + b, 1),
+        )
+        c2, w2, n2 = (
+            _powers(self.above_c, a, 2),
+            _powers(self.above_w, b, 2),
+            _powers(self.above_n, a + b, 2),
+        )
+        gradient = np.array([a * (c1 - n1), b * (w1 - n1)])
+        cross = a * b * n2
+        hessian = np.array(
+            [
+                [gradient[0] + a * a * (n2 - c2), cross],
+                [cross, gradient[1] + b * b * (n2 - w2)],
+            ]
+        )
+        return gradient, hessian
+
+
+def _survivors(counts: np.ndarray) -> np.ndarray:
+    # Entry i: how many problems have a count above i.
+    histogram = np.bincount(counts)
+    return (histogram[::-1].cumsum()[::-1] - histogram)[: max(int(counts.max()), 0)]
+
+
+def _logs(above: np.ndarray, start: float) -> float:
+    return float(above @ np.log(start + np.arange(above.size)))
+
+
+def _powers(above: np.ndarray, start: float, power: int) -> float:
+    return float(above @ (start + np.arange(above.size)) ** -float(power))
+
+
+def _grid_start(likelihood: _Likelihood) -> np.ndarray:
+    axis = np.linspace(log(0.02), log(50.0), 12)
+    points = [np.array([u, v]) for u in axis for v in axis]
+    return max(points, key=likelihood.value)
+
+
+def _climb(likelihood: _Likelihood, point: np.ndarray) -> np.ndarray:
+    value = likelihood.value(point)
+    for _ in range(200):
+        step = _uphill(*likelihood.slopes(point))
+        for shrink in 0.5 ** np.arange(40):
+            moved = np.clip(point + shrink * step, *_LOG_BOUNDS)
+            if (reached := likelihood.value(moved)) > value:
+                break
+        else:
+            return point  # no step in the uphill direction helps any more
+        point, value = moved, reached
+    return point
+
+
+def _uphill(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+    # Newton's step where the surface is concave, otherwise along the gradient; never a long leap.
+    curvature, axes = np.linalg.eigh(hessian)
+    along = axes.T @ gradient
+    step = axes @ (along / np.maximum(-curvature, 1e-6 + 1e-3 * np.abs(gradient).max()))
+    return step / max(1.0, float(np.abs(step).max()) / 2.0)
+
+
+@dataclass(frozen=True)
+class BudgetRow:
+    """What one group size buys out of a fixed number of rollouts."""
+
+    group_size: int
+    num_prompts: int
+    cliff_rate: float  # chance that a group is a cliff
+    saturated_rate: float
+    num_mixed: float  # expected groups with a policy gradient
+    escape_rate: float  # chance that a cliff is none when the same prompt is sampled once more
+    cost_per_escape: float  # rollouts spent on such retries for each cliff that opens
+
+    @property
+    def mixed_rate(self) -> float:
+        """The chance that a group has both outcomes."""
+        return 1.0 - self.cliff_rate - self.saturated_rate
+
+
+def plan_budget(
+    prior: Beta, *, num_rollouts: int, group_sizes: Sequence[int] = (4, 8, 16, 32, 64)
+) -> list[BudgetRow]:
+    """Compare group sizes for one step of ``num_rollouts`` rollouts, most mixed groups first.
+
+    Raises:
+        ConfigError: a group size is below 1 or larger than the budget.
+
+    >>> best = plan_budget(Beta(0.4, 1.2), num_rollouts=512)[0]
+    >>> best.group_size, best.num_prompts, round(best.cliff_rate, 2)
+    (4, 128, 0.52)
+    """
+    if bad := [k for k in group_sizes if not 1 <= k <= num_rollouts]:
+        raise ConfigError(
+            f"group size {bad[0]} does not fit {num_rollouts} rollouts: choose 1 to {num_rollouts}"
+        )
+    rows = [_row(prior, num_rollouts // k, k) for k in group_sizes]
+    return sorted(rows, key=lambda row: -row.num_mixed)
+
+
+def _row(prior: Beta, num_prompts: int, k: int) -> BudgetRow:
+    cliff, saturated = prior.p_all_fail(k), prior.p_all_pass(k)
+    after = prior.updated(0, k)
+    escape = after.p_not_cliff(k)
+    return BudgetRow(
+        group_size=k,
+        num_prompts=num_prompts,
+        cliff_rate=cliff,
+        saturated_rate=saturated,
+        num_mixed=num_prompts * (1 - cliff - saturated),
+        escape_rate=escape,
+        cost_per_escape=after.expected_rollouts(k) / escape,
+    )
