@@ -34,11 +34,11 @@ def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
     >>> ticks(3, 3)
     (3,)
     """
-    if not high > low:
+    if high - low < 1e-300:
         return (low,)
     step = _round_step((high - low) / count)
     first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-    return tuple(round(i * step, 12) for i in range(first, last + 1))
+    return tuple(_clean(i * step) for i in range(first, last + 1))
 
 
 def _round_step(raw: float) -> float:
@@ -57,10 +57,15 @@ def domain(values: Sequence[float], *, include_zero: bool = True) -> tuple[float
     low, high = min(values, default=0.0), max(values, default=1.0)
     if include_zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
+    if high - low < 1e-300:
         low, high = (low, low + 1.0) if include_zero else (low - 0.5, high + 0.5)
     step = _round_step((high - low) / 5)
-    return round(floor(low / step + 1e-9) * step, 12), round(ceil(high / step - 1e-9) * step, 12)
+    return _clean(floor(low / step + 1e-9) * step), _clean(ceil(high / step - 1e-9) * step)
+
+
+def _clean(value: float) -> float:
+    # 3 * 0.1 is 0.30000000000000004: twelve digits are the number that was meant.
+    return float(f"{value:.12g}")
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

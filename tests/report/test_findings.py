@@ -1,0 +1,118 @@
+"""Sentences of the report are chosen by comparisons of the data."""
+
+from __future__ import annotations
+
+import pytest
+
+from hdpo_env.errors import DataError
+from hdpo_env.report.findings import algo_name, failures, headline, margin
+from hdpo_env.report.records import Curve, EvalRow, Run
+from hdpo_env.report.study import Study
+
+KEY = "eval/cliff/pass@8"
+
+
+def _run(
+    variant: str, values: list[float], seed: int = 0, others: dict[str, list[float]] | None = None
+) -> Run:
+    curves = {KEY: values, "eval/easy/pass@1": [0.7, 0.95]} | (others or {})
+    return Run(
+        name=f"{variant}-seed{seed}",
+        algo=variant.split("-")[0] if variant.split("-")[0] != "faint" else "hdpo",
+        variant=variant,
+        seed=seed,
+        config={},
+        curves={k: Curve(tuple(range(len(v))), tuple(v)) for k, v in curves.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "sentence"),
+    [
+        (
+            [_run("grpo", [0.008, 0.0]), _run("hdpo-strong", [0.008, 1.0])],
+            "HDPO lifts cliff pass@8 from .008 to 1.000; GRPO ends at .000",
+        ),
+        (
+            [_run("grpo", [0.5, 0.1]), _run("hdpo", [0.5, 0.2])],
+            "HDPO lowers cliff pass@8 from .500 to .200; GRPO ends at .100",
+        ),
+        (
+            [_run("grpo", [0.0, 0.6]), _run("hdpo", [0.0, 0.61])],
+            "HDPO lifts cliff pass@8 from .000 to .610, no further than the baseline; "
+            "GRPO ends at .600",
+        ),
+        (
+            [_run("grpo", [0.0, 0.0]), _run("sdpg", [0.0, 0.01])],
+            "SDPG leaves cliff pass@8 within noise of its start, from .000 to .010; "
+            "GRPO ends at .000",
+        ),
+        ([_run("hdpo", [0.1, 0.9])], "HDPO lifts cliff pass@8 from .100 to .900"),
+        ([_run("grpo", [0.1, 0.1])], "GRPO leaves cliff pass@8 within noise of its start, "
+         "from .100 to .100"),
+    ],
+)  # fmt: skip
+def test_headline_says_what_happened(runs: list[Run], sentence: str) -> None:
+    """Lifts, lowers, noise, no gain over the baseline, no baseline: five different sentences."""
+    assert headline(Study(tuple(runs))) == sentence
+
+
+def test_headline_averages_seeds() -> None:
+    """Two seeds at .8 and 1.0 end at .900."""
+    runs = (_run("hdpo", [0.0, 0.8]), _run("hdpo", [0.0, 1.0], 1))
+    assert headline(Study(runs)).endswith("from .000 to .900")
+
+
+def test_a_run_without_evaluation_says_so() -> None:
+    """Nothing is claimed of a run that was not evaluated."""
+    run = Run("x", "hdpo", "hdpo", 0, {}, {"losses/total": Curve((0, 3), (1.0, 0.5))})
+    assert headline(Study((run,))) == "1 runs of up to 3 steps, none evaluated yet"
+
+
+def test_noise_is_two_problems_of_a_small_slice() -> None:
+    """With 20 problems a difference of .1 is noise; with 1,000, .02 is."""
+    for number, expected in ((20, 0.1), (1000, 0.02)):
+        run = _run("hdpo", [0.0, 0.5])
+        evals = tuple(EvalRow(0, "cliff", str(i), 8, 0) for i in range(number))
+        object.__setattr__(run, "evals", evals)
+        assert margin(Study((run,))) == pytest.approx(expected)
+
+
+def test_no_run_is_refused() -> None:
+    """A study of nothing cannot be made."""
+    with pytest.raises(DataError, match="no run to report on"):
+        Study(())
+
+
+def test_every_failure_has_its_sentence_with_numbers() -> None:
+    """Unmoved cliffs, lost easy accuracy, saturation, a lost teacher, a moved control: all named."""
+    runs = (
+        _run("grpo", [0.0, 0.01]),
+        _run(
+            "hdpo-strong",
+            [0.0, 0.9],
+            others={"privileged/pass_rate": [0.8, 0.3], "eval/easy/pass@1": [0.7, 0.9]},
+        ),
+        _run("faint-jsd", [0.0, 0.0], others={"distill/saturated_mass": [0.93, 0.92]}),
+        _run("hdpo-wild", [0.0, 0.9], others={"eval/control/pass@8": [0.0, 0.4]}),
+    )
+    found = "\n".join(failures(Study(runs)))
+    assert "Cliff pass@8 does not move beyond noise under grpo (.000 to .010)." in found
+    assert "easy pass@1 ends at .900 (one seed), 5.0 points below grpo" in found
+    assert "faint-jsd starts with 93 % of its distilled tokens at the ceiling" in found
+    assert "falls from .800 to .300" in found
+    assert "hdpo-wild moves the control slice" in found
+
+
+def test_nothing_is_called_a_failure_without_cause() -> None:
+    """A study in which everything works has no failures, and KL cannot saturate JSD."""
+    kl = _run("faint-kl", [0.0, 0.0], others={"distill/saturated_mass": [0.93, 0.05]})
+    object.__setattr__(kl, "config", {"algo": {"distill": {"divergence": "kl_teacher_student"}}})
+    assert failures(Study((_run("hdpo", [0.0, 0.9]), kl))) == []
+
+
+def test_algorithms_are_written_as_in_papers() -> None:
+    """The family in capitals, its kind as it is."""
+    assert [algo_name(a) for a in ("grpo", "sdpg-code", "sft-cliffs")] == [
+        "GRPO", "SDPG-code", "SFT-cliffs",
+    ]  # fmt: skip
