@@ -85,7 +85,7 @@ def test_no_run_is_refused() -> None:
 
 
 def test_every_failure_has_its_sentence_with_numbers() -> None:
-    """Unmoved cliffs, lost easy accuracy, saturation, a lost teacher, a moved control: all named."""
+    """Unmoved cliffs, easy accuracy lost, saturation, a lost teacher, a moved control are named."""
     runs = (
         _run("grpo", [0.0, 0.01]),
         _run(
