@@ -121,17 +121,17 @@ Section BetaIntegral.
   Qed.
 End BetaIntegral.
 
-(** prod_{i<k} (b + i) / (a + b + i): the formula in cliffs/posterior.py, any real a, b. *)
-Fixpoint all_fail_probability (a b : R) (k : nat) : R :=
+(** prod_{i<k} (b + i) / (a + b + i): Beta.p_all_fail in cliffs/beta.py, any real a, b. *)
+Fixpoint p_all_fail (a b : R) (k : nat) : R :=
   match k with
   | O => 1
-  | S k' => all_fail_probability a b k' * ((b + INR k') / (a + b + INR k'))
+  | S k' => p_all_fail a b k' * ((b + INR k') / (a + b + INR k'))
   end.
 
 (** The posterior probability that the next k rollouts all fail, E[(1-p)^k | data]. *)
 Theorem S19_next_all_fail a b k :
   RInt (fun x => (1 - x) ^ k * beta_kernel a b x) 0 1 / beta_mass a b
-  = all_fail_probability (INR (S a)) (INR (S b)) k.
+  = p_all_fail (INR (S a)) (INR (S b)) k.
 Proof.
   assert (E : RInt (fun x => (1 - x) ^ k * beta_kernel a b x) 0 1 = beta_mass a (b + k)).
   { apply (RInt_ext (V := R_CompleteNormedModule)). intros x _. unfold beta_kernel.
@@ -140,14 +140,28 @@ Proof.
   induction k as [|k IH].
   - rewrite Nat.add_0_r. simpl. field. lra.
   - replace (b + S k)%nat with (S (b + k)) by lia. rewrite beta_mass_fail.
-    change (all_fail_probability (INR (S a)) (INR (S b)) (S k)) with
-      (all_fail_probability (INR (S a)) (INR (S b)) k
+    change (p_all_fail (INR (S a)) (INR (S b)) (S k)) with
+      (p_all_fail (INR (S a)) (INR (S b)) k
        * ((INR (S b) + INR k) / (INR (S a) + INR (S b) + INR k))).
     rewrite <- IH.
     replace (INR (S (b + k))) with (INR (S b) + INR k) by (rewrite <- plus_INR; f_equal; lia).
     replace (INR (a + (b + k) + 2)) with (INR (S a) + INR (S b) + INR k)
       by (rewrite <- !plus_INR; f_equal; lia).
     field. split; try lra; rewrite <- !plus_INR; apply not_0_INR; lia.
+Qed.
+
+(** That they all succeed, E[p^k | data]: the same product with a and b exchanged. *)
+Theorem S19_next_all_pass a b k :
+  RInt (fun x => x ^ k * beta_kernel a b x) 0 1 / beta_mass a b
+  = p_all_fail (INR (S b)) (INR (S a)) k.
+Proof.
+  rewrite <- S19_next_all_fail, (beta_mass_sym a b). f_equal.
+  transitivity (beta_mass (a + k) b).
+  - apply (RInt_ext (V := R_CompleteNormedModule)). intros x _. unfold beta_kernel.
+    rewrite pow_add. match goal with |- @eq _ ?u ?w => change (@eq R u w) end. ring.
+  - rewrite beta_mass_sym. symmetry.
+    apply (RInt_ext (V := R_CompleteNormedModule)). intros x _. unfold beta_kernel.
+    rewrite pow_add. match goal with |- @eq _ ?u ?w => change (@eq R u w) end. ring.
 Qed.
 
 (** Bayes' rule: prior times likelihood is the kernel with the counts added. *)
@@ -159,16 +173,16 @@ Proof. unfold beta_kernel. rewrite !pow_add. ring. Qed.
     number, and failures seen shift b. *)
 Theorem S19_update_after_failures a b j k :
   0 < a -> 0 < b ->
-  all_fail_probability a b (j + k) = all_fail_probability a b j * all_fail_probability a (b + INR j) k.
+  p_all_fail a b (j + k) = p_all_fail a b j * p_all_fail a (b + INR j) k.
 Proof.
   intros Ha Hb. induction k as [|k IH].
   - rewrite Nat.add_0_r. simpl. ring.
-  - replace (j + S k)%nat with (S (j + k)) by lia. simpl all_fail_probability. rewrite IH, plus_INR.
+  - replace (j + S k)%nat with (S (j + k)) by lia. simpl p_all_fail. rewrite IH, plus_INR.
     pose proof (pos_INR j). pose proof (pos_INR k). field. lra.
 Qed.
 
 Theorem S19_all_fail_range a b k :
-  0 < a -> 0 < b -> 0 < all_fail_probability a b k <= 1.
+  0 < a -> 0 < b -> 0 < p_all_fail a b k <= 1.
 Proof.
   intros Ha Hb. induction k as [|k IH]; simpl; [lra|]. pose proof (pos_INR k) as Hk.
   assert (0 < (b + INR k) / (a + b + INR k)) by (apply Rdiv_lt_0_compat; lra).
@@ -180,7 +194,7 @@ Qed.
 
 (** More failures seen make another failing group likelier: a cliff is a matter of degree. *)
 Theorem S19_failures_raise_all_fail a b b' k :
-  0 < a -> 0 < b <= b' -> all_fail_probability a b k <= all_fail_probability a b' k.
+  0 < a -> 0 < b <= b' -> p_all_fail a b k <= p_all_fail a b' k.
 Proof.
   intros Ha Hb. induction k as [|k IH]; simpl; [lra|]. pose proof (pos_INR k) as Hk.
   apply Rmult_le_compat.
@@ -195,6 +209,15 @@ Proof.
     nra.
 Qed.
 
+(** A cliff that was retried: failing 2 k times is failing k times, then k times under the posterior. *)
+Corollary S19_escape a b k :
+  0 < a -> 0 < b ->
+  1 - p_all_fail a (b + INR k) k = 1 - p_all_fail a b (k + k) / p_all_fail a b k.
+Proof.
+  intros Ha Hb. rewrite S19_update_after_failures by assumption.
+  destruct (S19_all_fail_range a b k Ha Hb) as [H _]. field. lra.
+Qed.
+
 (** Without a prior: a group of n failures rules out, at level alpha, any p with (1-p)^n < alpha. *)
 Section Confidence.
   Context {T : Type}.
@@ -203,6 +226,51 @@ Section Confidence.
   Hypothesis Hmu : dist l mu.
   Variable R1 : T -> bool.
   Let p := success l mu R1.
+
+  (** Rollouts drawn until the first success, giving up after n. *)
+  Fixpoint tries (n : nat) : M nat :=
+    match n with
+    | O => ret O
+    | S n' => bind (draw l mu) (fun t =>
+                if R1 t then ret 1%nat else bind (tries n') (fun m => ret (S m)))
+    end.
+
+  Lemma tries_ext n (k k' : nat -> R) : (forall m, k m = k' m) -> tries n k = tries n k'.
+  Proof.
+    revert k k'. induction n as [|n IH]; intros k k' H; simpl; unfold bind, ret, draw; [apply H|].
+    apply sum_ext; intros t _. f_equal. destruct (R1 t); [apply H|]. apply IH. intros; apply H.
+  Qed.
+
+  Lemma tries_affine n (k : nat -> R) : tries n (fun m => 1 + k m) = 1 + tries n k.
+  Proof.
+    revert k. induction n as [|n IH]; intros k; simpl; unfold bind, ret, draw; [reflexivity|].
+    destruct Hmu as [_ S1].
+    transitivity (expect l mu (fun t => 1 + (if R1 t then ret 1%nat else fun k => tries n (fun m => k (S m))) k)).
+    - apply sum_ext; intros t _. destruct (R1 t); [reflexivity|].
+      rewrite <- (IH (fun m => k (S m))). reflexivity.
+    - unfold expect.
+      rewrite (sum_ext l _ (fun t => mu t + mu t * (if R1 t then ret 1%nat else fun k => tries n (fun m => k (S m))) k))
+        by (intros; ring).
+      rewrite sum_plus, S1. f_equal.
+  Qed.
+
+  (** Their mean is sum_{t<n} (1-p)^t: Beta.expected_rollouts averages this over the belief. *)
+  Theorem S19_expected_rollouts n :
+    (0 < n)%nat -> tries n INR = sum_f_R0 (fun t => (1 - p) ^ t) (n - 1).
+  Proof.
+    intros Hn. destruct n as [|n]; [lia|]. clear Hn. replace (S n - 1)%nat with n by lia.
+    assert (Step : forall n, tries (S n) INR = 1 + (1 - p) * tries n INR).
+    { clear n. intros n. simpl. unfold bind, ret, draw.
+      transitivity (expect l mu (fun t => if R1 t then 1 else 1 + tries n INR)).
+      { apply sum_ext; intros t _. destruct (R1 t); [reflexivity|]. f_equal.
+        rewrite <- tries_affine. apply tries_ext. intros m. rewrite S_INR. ring. }
+      rewrite (expect_split l mu Hmu R1). rewrite sum_scal_r.
+      change (sum l (fun t => mu t * reward R1 t)) with p. fold p. ring. }
+    induction n as [|n IH].
+    - rewrite Step. simpl. unfold ret. simpl. ring.
+    - rewrite Step, IH. rewrite (decomp_sum (fun t => (1 - p) ^ t) (S n)) by lia. simpl pred.
+      rewrite <- sum_f_R0_scal. simpl. reflexivity.
+  Qed.
 
   Theorem S19_rule_of_three n alpha :
     (0 < n)%nat -> 0 < alpha -> p < 1 -> - ln alpha / INR n <= p ->

@@ -57,5 +57,5 @@ Proof.
   replace (2 * (1 / 2) ^ 2 / (1 - 0) ^ 2) with (1 / 2) by field. lra.
 Qed.
 (** S19 : with a uniform prior and no data, four rollouts all fail with probability 1/5. *)
-Example S19_value : all_fail_probability 1 1 4 = 1 / 5.
+Example S19_value : p_all_fail 1 1 4 = 1 / 5.
 Proof. simpl. lra. Qed.
