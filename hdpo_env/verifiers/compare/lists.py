@@ -1,0 +1,171 @@
+"""Ordered and unordered collections of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from hdpo_env.verifiers.compare.logic import all3
+from hdpo_env.verifiers.compare.rational import rational
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
+
+Same = Callable[[Node, Node], "bool | None"]
+_MAX_PAIRED = 60  # members compared pairwise
+_MAX_SIGNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Members of a collection, whether their order counts, and whether it is a set in braces."""
+
+    items: tuple[Node, ...]
+    ordered: bool
+    braces: bool = False
+
+
+def listing(node: Node) -> Listing | None:
+    """The members of a list, set, tuple or assignment of a tuple; None for anything else.
+
+    A bare list of assignments to different letters becomes the list of its values in the order
+    of the letters, so that ``x=1, y=2`` matches ``y=2, x=1`` and ``(1, 2)``.
+    """
+    if not isinstance(node, Op) or node.name != "seq" or node.data == "cases":
+        return None
+    items = _members(node)
+    if node.data == "{}":
+        return Listing(items, False, braces=True)
+    if node.data in ("", "or"):
+        return Listing(items, False)
+    return Listing(items, True)
+
+
+def _members(node: Op) -> tuple[Node, ...]:
+    items = tuple(item for item in node.args if not is_integer_clause(item))
+    return items or node.args
+
+
+def has_signs(node: Node) -> bool:
+    """Whether plus-minus occurs in a node."""
+    return any(isinstance(n, Op) and n.name == "pm" for n in walk(node))
+
+
+def spread(node: Node, coupled: bool) -> Listing:
+    """A node with plus-minus as the unordered list of its values; a list member by member."""
+    found = listing(node)
+    if found is None or found.ordered:
+        return Listing(tuple(expand_signs(node, coupled)), False)
+    items = tuple(v for item in found.items for v in expand_signs(item, coupled))
+    return Listing(items, False, found.braces)
+
+
+def is_integer_clause(item: Node) -> bool:
+    """``k in Z`` or ``n = integer``: says what a letter is, not what the answer is."""
+    if not (isinstance(item, Op) and item.name == "rel" and isinstance(item.args[0], Sym)):
+        return False
+    right = item.args[-1]
+    if item.data == "in":
+        return isinstance(right, Sym) and right.name.startswith("bb") and right.name != "bbR"
+    return isinstance(right, Op) and right.name == "text" and "integer" in right.data
+
+
+def expand_signs(node: Node, coupled: bool = True) -> list[Node]:
+    """The values of a node with plus-minus: all upper, all lower; or every choice of signs."""
+    count = sum(1 for n in walk(node) if isinstance(n, Op) and n.name == "pm")
+    if not count:
+        return [node]
+    if coupled or count > _MAX_SIGNS:
+        return [_resolve(node, iter(()), choice) for choice in (True, False)]
+    return [_resolve(node, iter(choice), True) for choice in product((True, False), repeat=count)]
+
+
+def _resolve(node: Node, choices: Iterator[bool], default: bool) -> Node:
+    if not isinstance(node, Op):
+        return node
+    if node.name != "pm":
+        return Op(node.name, tuple(_resolve(a, choices, default) for a in node.args), node.data)
+    upper = next(choices, default)
+    args = [_resolve(a, choices, default) for a in node.args]
+    is_plus = upper == (node.data == "+-")
+    last = args[-1] if is_plus else Op("neg", (args[-1],))
+    return last if len(args) == 1 else Op("+", (args[0], last))
+
+
+def same_listing(gold: Listing, answer: Listing, same: Same) -> bool | None:
+    """Whether two collections are equal: in order if a tuple is involved, else in any order."""
+    a, b = gold.items, answer.items
+    if _named(a) and _named(b):
+        a, b = _by_name(a), _by_name(b)
+        return all3(same(x, y) for x, y in zip(a, b, strict=True)) if len(a) == len(b) else False
+    ordered = gold.ordered or answer.ordered
+    if gold.braces and answer.braces:
+        a, b = _distinct(a), _distinct(b)
+    if len(a) != len(b):
+        if ordered:
+            return False
+        a, b = (_distinct(a), _distinct(b)) if gold.braces or answer.braces else (a, b)
+        if len(a) != len(b):
+            return False
+    if ordered:
+        return all3(same(x, y) for x, y in zip(_values(a), _values(b), strict=True))
+    return _same_bag(a, b, same)
+
+
+def _values(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The right sides of a list of assignments to different letters, else the items."""
+    if not _named(items):
+        return items
+    return tuple(item.args[1] for item in items if isinstance(item, Op))
+
+
+def _named(items: tuple[Node, ...]) -> bool:
+    """Whether every item assigns a value to a letter of its own."""
+    names = [_name(item) for item in items]
+    return len(items) > 1 and None not in names and len(set(names)) == len(names)
+
+
+def _name(item: Node) -> str | None:
+    is_assignment = isinstance(item, Op) and item.name == "rel" and item.data == "="
+    if not is_assignment or len(item.args) != 2:
+        return None
+    left = item.args[0]
+    if isinstance(left, Sym):
+        return left.name
+    return left.data if isinstance(left, Op) and left.name in ("text", "call") else None
+
+
+def _by_name(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    return tuple(sorted(items, key=lambda item: _name(item) or ""))
+
+
+def _distinct(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    seen: list[object] = []
+    out = []
+    for item in items:
+        value = rational(item)
+        key = item if value is None else value
+        if key not in seen:
+            seen.append(key)
+            out.append(item)
+    return tuple(out)
+
+
+def _same_bag(a: tuple[Node, ...], b: tuple[Node, ...], same: Same) -> bool | None:
+    """A one-to-one pairing of equal members; sound because equality is transitive."""
+    exact_a, exact_b = [rational(x) for x in a], [rational(x) for x in b]
+    decimal = any(isinstance(n, Num) and n.places for x in (*a, *b) for n in walk(x))
+    if None not in exact_a and None not in exact_b and not decimal:
+        return sorted(exact_a) == sorted(exact_b)  # type: ignore[type-var]
+    if len(a) > _MAX_PAIRED:
+        return all3(same(x, y) for x, y in zip(a, b, strict=True)) or None
+    rest = list(b)
+    unknown = False
+    for item in a:
+        verdicts = [same(item, other) for other in rest]
+        if True in verdicts:
+            rest.pop(verdicts.index(True))
+        elif None in verdicts:
+            unknown = True
+        else:
+            return False
+    return None if unknown else True

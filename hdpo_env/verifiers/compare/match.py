@@ -1,0 +1,232 @@
+"""Equivalence of answers by their shape; `values` decides the expressions at the leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hdpo_env.verifiers.compare import equations, quantities
+from hdpo_env.verifiers.compare.lists import has_signs, listing, same_listing, spread
+from hdpo_env.verifiers.compare.logic import all3, any3
+from hdpo_env.verifiers.compare.matrices import entries, evaluate
+from hdpo_env.verifiers.compare.rational import rational
+from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
+from hdpo_env.verifiers.compare.values import Leaf, same_value
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Decides whether an answer matches a gold, with ``leaf`` for pairs of expressions."""
+
+    leaf: Leaf = same_value
+
+    def same(self, gold: Node, answer: Node) -> bool | None:
+        """True, False, or None if neither could be shown."""
+        if gold == answer:
+            return True
+        gold, answer = equations.tidy(gold), equations.tidy(answer)
+        if gold == answer:
+            return True
+        for rule in _RULES:
+            verdict = rule(self, gold, answer)
+            if verdict is not _PASS:
+                return verdict
+        return self.leaf(gold, answer)
+
+
+class _Pass:
+    """The answer of a rule that does not apply."""
+
+
+_PASS = _Pass()
+
+
+def _regions(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Sets of reals, where at least one side cannot be anything else."""
+    sure = is_surely_region(gold) or is_surely_region(answer)
+    if not sure:
+        return _PASS
+    a, b = region(gold), region(answer)
+    if a is None or b is None:
+        return _PASS
+    if a[0] is not None and b[0] is not None and a[0] != b[0]:
+        return False  # the conditions are on different letters
+    verdict = same_region(a[1], b[1], m.same)
+    if verdict is False and _both_unions(gold, answer):
+        return _PASS  # ends with letters have no order: compare part by part
+    return verdict
+
+
+def _both_unions(gold: Node, answer: Node) -> bool:
+    return all(isinstance(n, Op) and n.name == "cup" and letters(n) for n in (gold, answer))
+
+
+def _labels(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """``x = 5`` against ``5``, ``y = 5`` or another equation."""
+    return equations.same_relation(m.same, m.leaf, gold, answer, _PASS)
+
+
+def _units(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Values with units, percent signs, degrees, money or a modulus."""
+    return quantities.same_quantity(m.same, gold, answer, _PASS)
+
+
+def _moduli(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """``9 mod 11`` against 9, or against another residue of the same modulus."""
+    a, b = (n.args if isinstance(n, Op) and n.name == "mod" else None for n in (gold, answer))
+    if a is None and b is None:
+        return _PASS
+    if a is not None and b is not None and m.same(a[1], b[1]) is not True:
+        return False
+    return m.same(a[0] if a else gold, b[0] if b else answer)
+
+
+def _plus_minus(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """What holds plus-minus is the list of its values: signs together, or each on its own."""
+    if not (has_signs(gold) or has_signs(answer)):
+        return _PASS
+    return any3(
+        same_listing(spread(gold, coupled), spread(answer, coupled), m.same)
+        for coupled in (True, False)
+    )
+
+
+def _sequences(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Lists, sets, tuples, vectors; a tuple with plus-minus against the list of its variants."""
+    a, b = listing(gold), listing(answer)
+    if a is None and b is None:
+        return _PASS
+    if a is None or b is None:
+        return _single(m, gold, answer)
+    if isinstance(gold, Op) and isinstance(answer, Op) and _ends(gold) and _ends(answer):
+        if gold.data != answer.data and {gold.data, answer.data} & {"(]", "[)"}:
+            return False
+        if {gold.data, answer.data} == {"()", "[]"} and len(gold.args) == 2:
+            return False  # an open interval is not a closed one
+    if (a.ordered and b.braces) or (b.ordered and a.braces):
+        return False  # a tuple is not a set
+    return same_listing(a, b, m.same)
+
+
+def _ends(node: Op) -> bool:
+    return node.name == "seq" and node.data[:1] in ("(", "[")
+
+
+def _single(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """A list against something else: a set of one is its member; a vector may be a matrix."""
+    many, one = (gold, answer) if listing(gold) is not None else (answer, gold)
+    items = listing(many)
+    assert items is not None
+    if len(items.items) == 1 and items.braces:
+        return m.same(items.items[0], one) if many is gold else m.same(one, items.items[0])
+    return _PASS if evaluate(one) is not None else False
+
+
+def _matrices(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Matrices entry by entry; a single row or column also matches a tuple."""
+    a, b = evaluate(gold), evaluate(answer)
+    if a is None and b is None:
+        return _PASS
+    if a is None or b is None:
+        row = entries(a if a is not None else b)
+        other = listing(answer if a is not None else gold)
+        if row is None or other is None or not other.ordered or len(other.items) != len(row):
+            return False
+        pairs = zip(row, other.items, strict=True)
+        return all3(m.same(x, y) if a is not None else m.same(y, x) for x, y in pairs)
+    if (len(a), len(a[0])) != (len(b), len(b[0])):
+        return False
+    cells = ((x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True))
+    return all3(m.same(x, y) for x, y in cells)
+
+
+def _bases(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Numbers in base n: both bases given, or the same digits with one base left out."""
+    a, b = _based(gold), _based(answer)
+    if a is None and b is None:
+        return _PASS
+    if a is not None and b is not None:
+        return a[1] == b[1]
+    digits, other = (a, answer) if a is not None else (b, gold)
+    assert digits is not None
+    return isinstance(other, Num) and str(other.value) == digits[0]
+
+
+def _based(node: Node) -> tuple[str, int] | None:
+    if not (isinstance(node, Op) and node.name == "base"):
+        return None
+    base = node.args[0]
+    assert isinstance(base, Num)
+    try:
+        return node.data, int(node.data, base.value.numerator)
+    except ValueError:
+        return node.data, -1
+
+
+def _ratios(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """A : b as a proportion, also against the fraction a / b."""
+    a, b = _ratio(gold), _ratio(answer)
+    if a is None and b is None:
+        return _PASS
+    if a is None or b is None:
+        parts, other = (a, answer) if a is not None else (b, gold)
+        assert parts is not None
+        if len(parts) != 2 or rational(other) is None:
+            return False
+        return m.leaf(Op("/", parts), other)
+    if len(a) != len(b):
+        return False
+    return all3(
+        m.leaf(Op("*", (a[0], y)), Op("*", (b[0], x))) for x, y in zip(a[1:], b[1:], strict=True)
+    )
+
+
+def _ratio(node: Node) -> tuple[Node, ...] | None:
+    return node.args if isinstance(node, Op) and node.name == "ratio" else None
+
+
+def _builders(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Two set-builders part by part; other structures with equal shape argument by argument."""
+    if not (isinstance(gold, Op) and isinstance(answer, Op)):
+        return _PASS
+    shaped = ("builder", "cup", "cap", "minus", "row")
+    if gold.name != answer.name or gold.name not in shaped:
+        return _PASS
+    if len(gold.args) != len(answer.args):
+        return False
+    straight = all3(m.same(x, y) for x, y in zip(gold.args, answer.args, strict=True))
+    if gold.name in ("cup", "cap") and straight is not True:
+        crossed = all3(m.same(x, y) for x, y in zip(gold.args, answer.args[::-1], strict=True))
+        return any3((straight, crossed))
+    return straight
+
+
+def _letters_of_choice(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+    """Words against words, and one-letter words against letters."""
+    a, b = _word(gold), _word(answer)
+    if a is None or b is None or (isinstance(gold, Sym) and isinstance(answer, Sym)):
+        return _PASS
+    return a == b
+
+
+def _word(node: Node) -> str | None:
+    if isinstance(node, Op) and node.name == "text":
+        return node.data.lower()
+    return node.name.lower() if isinstance(node, Sym) else None
+
+
+Rule = Callable[[Matcher, Node, Node], "bool | None | _Pass"]
+_RULES: tuple[Rule, ...] = (
+    _letters_of_choice,
+    _moduli,
+    _units,
+    _bases,
+    _regions,
+    _ratios,
+    _labels,
+    _plus_minus,
+    _sequences,
+    _matrices,
+    _builders,
+)

@@ -1,0 +1,154 @@
+"""Units of measure: spelling -> factor and dimension, so that 1 m is 100 cm and never 1 cm^2."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+_F = Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A factor to base units and the exponent of each dimension; ``words`` if it is not known."""
+
+    factor: Fraction
+    dimensions: tuple[tuple[str, int], ...]
+    words: tuple[str, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a unit of measure and not just a noun."""
+        return not self.words
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it says nothing ("units", "square units")."""
+        return self.is_known and not self.dimensions
+
+
+_INCH = _F(254, 10000)
+_LENGTH = {
+    "m meter metre": _F(1), "km kilometer kilometre": _F(1000), "cm centimeter centimetre": _F(1, 100),
+    "mm millimeter millimetre": _F(1, 1000), "dm decimeter decimetre": _F(1, 10),
+    "nm nanometer nanometre": _F(1, 10**9), "um micrometer": _F(1, 10**6),
+    "in inch inches": _INCH, "ft foot feet": 12 * _INCH, "yd yard": 36 * _INCH,
+    "mi mile": 63360 * _INCH,
+}  # fmt: skip
+_TIME = {
+    "s sec second": 1,
+    "min minute": 60,
+    "h hr hour": 3600,
+    "day": 86400,
+    "wk week": 604800,
+}
+_MASS = {
+    "kg kilogram": _F(1), "g gram": _F(1, 1000), "mg milligram": _F(1, 10**6), "t ton tonne": _F(1000),
+    "lb lbs pound": _F(45359237, 10**8), "oz ounce": _F(45359237, 16 * 10**8),
+}  # fmt: skip
+_VOLUME = {
+    "l liter litre": _F(1, 1000), "ml milliliter millilitre": _F(1, 10**6),
+    "gal gallon": _F(231) * _INCH**3, "quart qt": _F(231, 4) * _INCH**3, "pint pt": _F(231, 8) * _INCH**3,
+    "cc": _F(1, 10**6),
+}  # fmt: skip
+_OTHER = {
+    "dollar buck usd $": ("money", _F(1)), "cent": ("money", _F(1, 100)),
+    "euro eur €": ("euro", _F(1)), "gbp £": ("sterling", _F(1)), "pence": ("sterling", _F(1, 100)),
+    "yen": ("yen", _F(1)), "rupee": ("rupee", _F(1)), "yuan rmb": ("yuan", _F(1)),
+    "month": ("month", _F(1)), "year yr": ("month", _F(12)),
+    "degree deg": ("degree", _F(1)), "rad radian": ("radian", _F(1)),
+    "n newton": ("newton", _F(1)), "j joule": ("joule", _F(1)), "kj kilojoule": ("joule", _F(1000)),
+    "w watt": ("watt", _F(1)), "kw kilowatt": ("watt", _F(1000)), "v volt": ("volt", _F(1)),
+    "hz hertz": ("hertz", _F(1)), "pa pascal": ("pascal", _F(1)), "k kelvin": ("kelvin", _F(1)),
+    "degc celsius": ("celsius", _F(1)), "degf fahrenheit": ("fahrenheit", _F(1)),
+    "mol mole": ("mole", _F(1)), "ohm": ("ohm", _F(1)), "a amp ampere": ("ampere", _F(1)),
+    "cal calorie": ("calorie", _F(1)), "percent pct percentage": ("percent", _F(1)),
+}  # fmt: skip
+
+
+def _table() -> dict[str, tuple[Fraction, tuple[tuple[str, int], ...]]]:
+    table = {}
+    for source, dimension in ((_LENGTH, "length"), (_TIME, "time"), (_MASS, "mass")):
+        for names, factor in source.items():
+            for name in names.split():
+                table[name] = (_F(factor), ((dimension, 1),))
+    for names, factor in _VOLUME.items():
+        table.update(dict.fromkeys(names.split(), (factor, (("length", 3),))))
+    for names, (dimension, factor) in _OTHER.items():
+        table.update(dict.fromkeys(names.split(), (factor, ((dimension, 1),))))
+    table["acre"] = (_F(4840) * (36 * _INCH) ** 2, (("length", 2),))
+    table["hectare"] = (_F(10**4), (("length", 2),))
+    table["mph"] = (63360 * _INCH / 3600, (("length", 1), ("time", -1)))
+    table["kph"] = table["kmh"] = (_F(1000, 3600), (("length", 1), ("time", -1)))
+    table["unit"] = (_F(1), ())
+    return table
+
+
+_TABLE = _table()
+_ADJECTIVES = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+_TOKEN = re.compile(r"[a-z$€£]+|\^-?\d+|[/*]|\d+")
+_SKIP = frozenset(["of", "the", "a", "an", "in", "total", "each", "about", "degrees"]) - {
+    "in",
+    "degrees",
+}
+
+
+def singular(word: str) -> str:
+    """A plural noun's singular, roughly, enough to compare two spellings.
+
+    >>> [singular(w) for w in ("apples", "inches", "ladies", "glass")]
+    ['apple', 'inch', 'lady', 'glass']
+    """
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "xes", "sses")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith("ss") and len(word) > 2:
+        return word[:-1]
+    return word
+
+
+@lru_cache(maxsize=1024)
+def parse_unit(spelling: str) -> Unit:
+    """The unit a phrase names; an unknown phrase becomes its own nouns.
+
+    >>> parse_unit("cubic feet").dimensions, parse_unit("km / h").factor
+    ((('length', 3),), Fraction(5, 18))
+    >>> parse_unit("red apples").words
+    ('red', 'apple')
+    """
+    tokens = _TOKEN.findall(spelling.lower())
+    factor, dims = _F(1), {}
+    sign, power, last = 1, 1, None
+    for i, token in enumerate(tokens):
+        if token in ("/", "per"):
+            sign = -1
+        elif token in _ADJECTIVES:
+            power = _ADJECTIVES[token]
+        elif token.startswith("^") and last is not None:
+            last = _multiply(dims, last, int(token[1:]) - 1)
+            factor *= last[0] ** (int(token[1:]) - 1) if last else 1
+        elif token == "squared" and last is not None:
+            factor *= last[0]
+            _multiply(dims, last, 1)
+        elif token in ("*", "of") or (token in _SKIP and i < len(tokens) - 1):
+            continue
+        else:
+            known = _TABLE.get(token) or _TABLE.get(singular(token))
+            if known is None or (len(tokens) > 1 and token in ("in", "a")):
+                return Unit(_F(1), (), tuple(singular(t) for t in tokens))
+            last = (known[0] ** sign, tuple((d, e * sign) for d, e in known[1]))
+            factor *= last[0] ** power
+            _multiply(dims, last, power)
+            power = 1
+    return Unit(factor, tuple(sorted((d, e) for d, e in dims.items() if e)))
+
+
+def _multiply(
+    dims: dict[str, int], unit: tuple[Fraction, tuple[tuple[str, int], ...]], power: int
+) -> tuple[Fraction, tuple[tuple[str, int], ...]]:
+    for dimension, exponent in unit[1]:
+        dims[dimension] = dims.get(dimension, 0) + exponent * power
+    return unit

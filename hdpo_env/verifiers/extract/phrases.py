@@ -1,0 +1,100 @@
+"""Final answers stated in words: ``####``, "the answer is", a trailing equation, a lone line."""
+
+from __future__ import annotations
+
+import re
+
+_TAIL = 4_000  # characters at the end in which a statement is looked for
+_HASH = re.compile(r"####[ \t]*(.+)")
+_MARKER = re.compile(
+    r"(?:final\s+answer|(?:correct\s+)?(?:answer|option|choice)|solution\s+is)\b[*_\s]*"
+    r"(?:(?:is|are|=|:|would be|equals)[*_\s:]*)+"
+    r"|^[*_\s]*A:[*_\s]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SENTENCE_END = re.compile(
+    r"(?<!\d)[.!?](?=\s|$)|(?<=\d)[.!?](?=\s+[A-Z\"']|\s*$|\n)|\n\s*\n|\n(?=\s*\S)"
+)
+_DELIMITED = re.compile(r"\$\$(.+?)\$\$|\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_CONCLUSION = re.compile(
+    r"\b(?:so|thus|therefore|hence|total|altogether|finally|conclude|gives?|get|result|equals?|"
+    r"final|obtain|makes)\b|=|\\therefore",
+    re.IGNORECASE,
+)
+_REFUSAL = re.compile(
+    r"\b(?:cannot|can't|can not|unable|sorry|don't know|do not know|not sure|no idea|unclear|"
+    r"give up|impossible to (?:say|tell|determine)|not enough information)\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[-+]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?")
+_SHORT = 80
+
+
+def marked(text: str) -> tuple[int, str] | None:
+    """Position and content of the last explicit statement of an answer, or None.
+
+    >>> marked("... Final Answer: The final answer is $28$. I hope it is correct.")[1]
+    '28'
+    """
+    offset = max(0, len(text) - _TAIL)
+    tail = text[offset:]
+    best: tuple[int, str] | None = None
+    for match in _HASH.finditer(tail):
+        best = (match.start(), match.group(1).strip())
+    for match in _MARKER.finditer(tail):
+        if best is None or match.start() > best[0]:
+            content = statement(tail[match.end() :])
+            if content and not _MARKER.match(content):
+                best = (match.start(), content)
+    return None if best is None else (offset + best[0], best[1])
+
+
+def statement(text: str) -> str:
+    """The answer at the start of a text: one formula, or up to the end of its sentence."""
+    text = text.lstrip(" \t*_:\n")
+    if formula := _DELIMITED.match(text):
+        rest = text[formula.end() :]
+        end = _SENTENCE_END.search(rest)
+        sentence = rest[: end.start()] if end else rest
+        if len(sentence.strip(" .*_")) <= 30 and "$" not in sentence:
+            tail = sentence.strip(" *_")
+            inner = next(g for g in formula.groups() if g is not None)
+            return inner.strip() + (f" \\text{{ {tail}}}" if tail.strip(" .,") else "")
+    end = _SENTENCE_END.search(text)
+    return (text[: end.start()] if end else text).strip(" *_\t")
+
+
+def concluded(text: str) -> str | None:
+    """An unmarked answer: a lone short line, or what the last sentence concludes; else None."""
+    stripped = text.strip()
+    if not stripped or _REFUSAL.search(stripped[-_TAIL:]):
+        return None
+    if len(stripped) <= _SHORT and "\n" not in stripped and not _is_prose(stripped):
+        return stripped
+    sentence = _last_sentence(stripped[-_TAIL:])
+    formulas = list(_DELIMITED.finditer(sentence))
+    if formulas:
+        inner = next(g for g in formulas[-1].groups() if g is not None).strip()
+        is_conclusion = _CONCLUSION.search(sentence) is not None
+        return inner.rsplit("=", 1)[-1].strip() or None if is_conclusion else None
+    if not _CONCLUSION.search(sentence):
+        return None
+    if "=" in sentence:
+        return sentence.rsplit("=", 1)[-1].strip(" .*_") or None
+    numbers = _NUMBER.findall(sentence)
+    return numbers[-1].strip(",") if numbers else None
+
+
+def _is_prose(line: str) -> bool:
+    return len(re.findall(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", line))) > 4
+
+
+def _last_sentence(text: str) -> str:
+    lines = [line for line in text.split("\n") if line.strip(" *_`.")]
+    if not lines:
+        return ""
+    joined = lines[-1]
+    if joined.strip() in ("\\]", "$$", "\\)") and len(lines) > 1:
+        joined = " ".join(lines[-3:])
+    ends = [m.end() for m in _SENTENCE_END.finditer(joined.rstrip(" .!?*"))]
+    return joined[ends[-1] :] if ends else joined

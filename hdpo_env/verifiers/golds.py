@@ -1,0 +1,75 @@
+"""Gold answers, parsed once: any spelling in, comparable answers or the reason they are bad out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hdpo_env.verifiers.compare.choices import choice
+from hdpo_env.verifiers.compare.decide import contradicts, decide
+from hdpo_env.verifiers.compare.rational import rational
+from hdpo_env.verifiers.extract.boxes import last_boxes
+from hdpo_env.verifiers.parse.answer import Answer, parse_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Golds:
+    """The usable golds, or why there are none."""
+
+    answers: tuple[Answer, ...]
+    error: str = ""
+
+
+@lru_cache(maxsize=8192)
+def prepare_golds(texts: tuple[str, ...]) -> Golds:
+    r"""Parse accepted golds: bare, in dollars, in a box, or a worked solution that ends in one.
+
+    >>> prepare_golds((r"\boxed{5}",)).answers[0].text
+    '5'
+    >>> prepare_golds(("3", "4")).error
+    "the gold answers '3' and '4' contradict each other"
+    """
+    stripped = [gold_text(text) for text in texts]
+    usable = [text for text in stripped if text.strip()]
+    if not usable:
+        return Golds((), "the gold answer is blank")
+    answers = tuple(parse_answer(text) for text in usable)
+    for answer in answers:
+        if why := _defect(answer):
+            return Golds((), f"the gold answer {answer.text[:60]!r} cannot be used: {why}")
+    for i, one in enumerate(answers):
+        for other in answers[i + 1 :]:
+            if _contradict(one, other):
+                pair = f"{one.text[:60]!r} and {other.text[:60]!r}"
+                return Golds((), f"the gold answers {pair} contradict each other")
+    return Golds(answers)
+
+
+def gold_text(text: str) -> str:
+    r"""The answer in a gold: the content of its last box, what follows ``####``, or all of it."""
+    boxes = last_boxes(text)
+    if boxes and boxes[-1].content is not None:
+        return boxes[-1].content
+    return text.rsplit("####", 1)[-1] if "####" in text else text
+
+
+def _defect(answer: Answer) -> str:
+    """Why a gold cannot be compared with anything, or an empty string."""
+    if not answer.canonical.strip():
+        return "it holds no answer"
+    if answer.readings or (answer.words and answer.has_words):
+        return ""
+    return answer.error or "it is not understood"
+
+
+def _contradict(one: Answer, other: Answer) -> bool:
+    """Whether two golds of a kind that is fully understood differ beyond doubt."""
+    a, b = choice(one.text), choice(other.text)
+    if a is not None and b is not None:
+        return a[0] != b[0]
+    if contradicts(one, other):
+        return True
+    exact = all(len(x.readings) == 1 and rational(x.readings[0]) is not None for x in (one, other))
+    if not exact:
+        return False
+    return decide(one, other).same is False and decide(other, one).same is False

@@ -1,0 +1,1 @@
+"""Final answers as text -> a small typed tree, without evaluating anything."""

@@ -1,0 +1,104 @@
+"""Text -> the readings of an answer: trees, or plain text when it is not mathematics."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
+from hdpo_env.verifiers.parse.nodes import Node, Op, ParseError
+from hdpo_env.verifiers.parse.parser import Parser
+from hdpo_env.verifiers.parse.spelling import to_latex, unwrap
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One final answer: its spelling and its possible readings, the likeliest first."""
+
+    text: str
+    canonical: str  # equal canonical texts mean the same answer
+    words: str  # letters and digits only, for answers that are sentences
+    readings: tuple[Node, ...]
+    error: str = ""  # why there is no mathematical reading
+    has_words: bool = False
+
+
+_COMMAND = re.compile(
+    r"\\(?:text\w*|mathrm|mathbf|mbox|boldsymbol|operatorname|left|right|displaystyle|quad|qquad"
+    r"|[,;:! ])\s*|\\\\"
+)
+_NOT_WORD = re.compile(r"[^a-z0-9+\-./%<>=|^_\\]+")
+_ARTICLES = re.compile(r"\b(?:the|an?)\b")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+
+
+def plain_words(text: str) -> str:
+    r"""Lower-case words of a text answer without markup, articles and punctuation.
+
+    >>> plain_words(r"\text{The East}")
+    'east'
+    """
+    bare = _COMMAND.sub(" ", text).replace("{", " ").replace("}", " ").replace("$", " ").lower()
+    return " ".join(_NOT_WORD.sub(" ", _ARTICLES.sub(" ", bare)).strip(" .").split())
+
+
+@lru_cache(maxsize=4096)
+def parse_answer(text: str) -> Answer:
+    """Parse one answer; never raises, whatever the text.
+
+    >>> parse_answer(r"\\frac{1}{2}").readings[0].name
+    '/'
+    """
+    if len(text) > MAX_CHARS:
+        return Answer(text, text, "", (), f"longer than {MAX_CHARS} characters")
+    spelled = unwrap(to_latex(unwrap(text)))
+    try:
+        tokens = tokenize(spelled)
+    except ParseError as error:
+        return Answer(text, spelled, plain_words(spelled), (), str(error))
+    canonical = " ".join(_spelling(tokens))
+    has_words = any(t.kind in ("word", "clause") for t in tokens)
+    readings, error = _readings(spelled, tokens)
+    return Answer(text, canonical, plain_words(spelled), readings, error, has_words)
+
+
+def _spelling(tokens: list[Token]) -> list[str]:
+    """Values with their kind where one value has two meanings; braces around one token dropped."""
+    out: list[str] = []
+    for i, token in enumerate(tokens):
+        single = i + 2 < len(tokens) and tokens[i + 2].kind == "rb"
+        if token.kind == "lb" and single:
+            continue
+        if token.kind == "rb" and i >= 2 and tokens[i - 2].kind == "lb":
+            continue
+        is_word = token.kind == "word"
+        out.append(token.value.lower() if is_word else f"{token.kind}:{token.value}")
+    return out
+
+
+def _readings(spelled: str, tokens: list[Token]) -> tuple[tuple[Node, ...], str]:
+    found: list[Node] = []
+    error = ""
+    variants = [tokens]
+    if "," in spelled and re.search(r"\d,\d{3}", spelled):
+        variants.append(tokenize(spelled, merge_commas=False))
+    if _DECIMAL_COMMA.fullmatch(spelled):
+        variants.append(tokenize(spelled.replace(",", ".")))
+    for variant in variants:
+        try:
+            parser = Parser(list(variant))
+            node = parser.answer()
+        except ParseError as failure:
+            error = error or str(failure)
+        except RecursionError:
+            error = error or "nested too deeply"
+        else:
+            if node not in found:
+                found.append(node)
+    return tuple(found), "" if found else error
+
+
+def text_node(answer: Answer) -> Node:
+    """The answer as words."""
+    return Op("text", (), answer.words)

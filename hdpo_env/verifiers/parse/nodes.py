@@ -1,0 +1,69 @@
+"""The tree of an answer: numbers, symbols and operations, nothing else.
+
+An `Op` is named by what it means: arithmetic (``+ * / ^ neg``), functions (``sin``, ``sqrt``...),
+structures (``seq`` with its brackets in ``data``, ``matrix``, ``rel`` with its relation in
+``data``), quantities (``unit``, ``percent``, ``deg``, ``base``) and ``text``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+class ParseError(Exception):
+    """The text is not an answer this grammar knows; the message says where it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Num:
+    """An exact rational. ``places`` counts decimals if it was written as a decimal."""
+
+    value: Fraction
+    places: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sym:
+    """A letter, a named constant (``pi``, ``e``, ``i``, ``oo``) or an opaque name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operation on nodes; see the module."""
+
+    name: str
+    args: tuple[Node, ...] = ()
+    data: str = ""
+
+
+Node = Num | Sym | Op
+
+CONSTANTS = frozenset({"pi", "e", "i", "oo"})
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything under it."""
+    stack = [node]
+    while stack:
+        top = stack.pop()
+        yield top
+        if isinstance(top, Op):
+            stack.extend(top.args)
+
+
+def letters(node: Node) -> frozenset[str]:
+    """Names of the symbols that are not constants or sets of numbers such as ``bbZ``."""
+    names = {n.name for n in walk(node) if isinstance(n, Sym)} - CONSTANTS
+    return frozenset(name for name in names if not name.startswith("bb"))
+
+
+def integer(value: int) -> Num:
+    """An integer node."""
+    return Num(Fraction(value))
+
+
+ONE, ZERO, TWO = integer(1), integer(0), integer(2)
