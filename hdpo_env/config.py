@@ -30,14 +30,14 @@ def _require(rule: bool, message: str) -> None:
 class PolicyLossConfig:
     """The outcome term: group-relative advantages times a policy-gradient surrogate."""
 
-    kind: Literal["reinforce", "clip"] = "clip"
-    baseline: Baseline = "mean"
-    scale: Scale = "population_std"
-    eps_std: float = 1e-6
-    clip_low: float = 0.2
-    clip_high: float = 0.2
+    kind: Literal["reinforce", "clip"] = "clip"  # -A log pi, or PPO's clipped surrogate
+    baseline: Baseline = "mean"  # what is subtracted from a reward: the group's or the others' mean
+    scale: Scale = "population_std"  # what it is divided by
+    eps_std: float = 1e-6  # added to the standard deviation
+    clip_low: float = 0.2  # the ratio's lower bound is 1 - clip_low
+    clip_high: float = 0.2  # its upper bound is 1 + clip_high
     dual_clip: float | None = None  # c > 1 bounds the loss where A < 0
-    level: Level = "token"
+    level: Level = "token"  # mean over tokens, over sequences, or over a fixed budget
     drop_zero_variance: bool = False  # DAPO-like: resample prompts whose group has one outcome
     rlsd_mix: float | None = None  # RLSD's l in [0, 1]; None: plain advantages
     rlsd_clip: float = 0.2  # RLSD's e_w
@@ -62,21 +62,21 @@ class DistillConfig:
 
     weight: float = 0.0  # HDPO's lambda, SDPG's beta_base
     on: Literal["cliffs", "own_rollouts"] = "cliffs"  # HDPO: cliffs; SDPG: the student's own
-    divergence: Divergence = "jsd"
+    divergence: Divergence = "jsd"  # nll imitates the survivors' tokens instead
     top_k: int = 64  # the teacher's support for "jsd"; capped at the vocabulary
-    tail: Literal["exact", "paper", "bucket"] = "exact"
-    teacher: Teacher = "drifting"
-    ema_decay: float = 0.99
-    view: str = "solution"
-    rollouts_per_cliff: int = 4
-    max_cliff_prompts: int = 32
+    tail: Literal["exact", "paper", "bucket"] = "exact"  # the student's mass outside the top k
+    teacher: Teacher = "drifting"  # current weights, first weights, or their moving average
+    ema_decay: float = 0.99  # of the "ema" teacher
+    view: str = "solution"  # the privileged context that the teacher sees
+    rollouts_per_cliff: int = 4  # privileged rollouts of each cliff
+    max_cliff_prompts: int = 32  # cliffs distilled in one step, at most
     cliff_threshold: float = 0.0  # a group is a cliff if its number of successes is <= this
     drop_leaks: bool = True  # survivors that admit to having been told do not teach
     distinct: bool = False  # keep one of several equal survivors (the paper keeps all)
-    gate: Literal["positive_advantage", "all"] = "positive_advantage"  # for own_rollouts
+    gate: Literal["positive_advantage", "all"] = "positive_advantage"  # of own_rollouts
     max_token_kl: float | None = None  # tokens above it carry no gradient (the released SDPG code)
     warmup_steps: int = 0  # weight * min(1, k/warmup) * min(1, (T-k)/decay)
-    decay_steps: int = 0
+    decay_steps: int = 0  # T_decay above
 
     def __post_init__(self) -> None:
         _require(self.weight >= 0, f"distill weight is {self.weight}: choose one >= 0")
@@ -108,7 +108,7 @@ class DistillConfig:
 class ReferenceConfig:
     """SDPG's regulariser towards the frozen initial policy (eq. of section 3.4)."""
 
-    kind: Literal["ufkl", "urkl", "fkl", "rkl"] = "ufkl"
+    kind: Literal["ufkl", "urkl", "fkl", "rkl"] = "ufkl"  # which surrogate of pi / pi_ref
     weight: float = 0.0  # SDPG's alpha
 
     def __post_init__(self) -> None:
@@ -119,7 +119,7 @@ class ReferenceConfig:
 class ImitationConfig:
     """Negative log-likelihood of the written solution on cliffs (SFT, ReLIFT-like); a baseline."""
 
-    weight: float = 0.0
+    weight: float = 0.0  # of the written solutions' negative log-likelihood
 
     def __post_init__(self) -> None:
         _require(self.weight >= 0, f"imitation weight is {self.weight}: choose one >= 0")
@@ -129,7 +129,7 @@ class ImitationConfig:
 class AlgoConfig:
     """One algorithm: the sum of an outcome term, a distillation term and regularisers."""
 
-    name: str = "grpo"
+    name: str = "grpo"  # as it appears in summaries and reports
     policy: PolicyLossConfig = field(default_factory=PolicyLossConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
@@ -142,11 +142,11 @@ class RolloutConfig:
 
     prompts_per_step: int = 32  # P
     group_size: int = 16  # G
-    temperature: float = 1.0
-    max_prompt_tokens: int = 2048
-    max_tokens: int = 4096
-    template: str = "boxed"
-    teacher_template: str = "hdpo"
+    temperature: float = 1.0  # of sampling, and of the distributions that are compared
+    max_prompt_tokens: int = 2048  # problems with longer prompts are left out, never cut
+    max_tokens: int = 4096  # completions are cut here
+    template: str = "boxed"  # the student's prompt: boxed, plain, chain
+    teacher_template: str = "hdpo"  # the teacher's prompt: hdpo, sdpg, chain
 
     def __post_init__(self) -> None:
         _require(
@@ -166,12 +166,12 @@ class RolloutConfig:
 class OptimConfig:
     """AdamW with linear warm-up to a constant rate."""
 
-    lr: float = 1e-6
+    lr: float = 1e-6  # learning rate after the warm-up
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    warmup_steps: int = 50
+    max_grad_norm: float = 1.0  # the gradient is scaled down to this norm
+    warmup_steps: int = 50  # linear warm-up
     warmup_start: float = 0.1  # the rate starts at this fraction of lr
     micro_batch_rows: int = 8  # sequences held in memory at once; changes no number
 
@@ -190,11 +190,11 @@ class OptimConfig:
 class EvalConfig:
     """How a policy is judged: unbiased pass@k from n samples a problem, and greedy accuracy."""
 
-    every: int = 10
-    problems: int = 2048
+    every: int = 10  # steps between evaluations
+    problems: int = 2048  # held-out problems, at most
     samples: int = 8  # n
-    ks: tuple[int, ...] = (1, 4, 8)
-    temperature: float = 1.0
+    ks: tuple[int, ...] = (1, 4, 8)  # which pass@k
+    temperature: float = 1.0  # of the sampled completions
 
     def __post_init__(self) -> None:
         check_ks(self.ks, self.samples)
@@ -208,9 +208,9 @@ class TrainConfig:
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
-    steps: int = 2000
-    seed: int = 0
-    checkpoint_every: int = 50
+    steps: int = 2000  # optimiser updates
+    seed: int = 0  # decides every draw
+    checkpoint_every: int = 50  # steps between checkpoints
 
     def __post_init__(self) -> None:
         _require(self.steps >= 1, f"steps is {self.steps}: choose at least 1")

@@ -81,11 +81,8 @@ def spec_of(options: Options) -> RunSpec:
     from hdpo_env.training.runs import RunSpec
 
     config = options.config
-    distill = config.algo.distill
-    if options.view is not None:
-        distill = replace(distill, view=options.view)
-    if options.weight is not None:
-        distill = replace(distill, weight=options.weight)
+    shorts = {"view": options.view, "weight": options.weight}
+    distill = replace(config.algo.distill, **{k: v for k, v in shorts.items() if v is not None})
     config = replace(config, algo=replace(config.algo, distill=distill))
     train, held_out = _sources(options)
     return RunSpec(

@@ -52,9 +52,11 @@ class HFPolicy:
         Raises:
             ConfigError: nothing can be loaded from there; the message says what was tried.
         """
+        if not Path(path).exists() and str(path).startswith((".", "/", "~")):
+            raise ConfigError(f"there is no folder {str(path)!r}: give a checkpoint's folder")
         try:
             tokenizer = AutoTokenizer.from_pretrained(path)
-            model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+            model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"cannot load a model from {str(path)!r}: give a folder with config.json, weights "

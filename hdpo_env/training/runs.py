@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hdpo_env.errors import CheckpointError, ConfigError, ViewError
 from hdpo_env.policies.hf import HFPolicy
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.problems import PROBLEMS, load_problems
+from hdpo_env.prompts import student_prompt
 from hdpo_env.trainer import Trainer
 from hdpo_env.training import checkpoints
 from hdpo_env.training.stream import EpochStream, MixedStream
@@ -95,22 +97,34 @@ def state_of(spec: RunSpec) -> str:
         CheckpointError: the folder holds a run with other settings; the message names them.
     """
     written = spec.run_dir / "config.json"
-    if not written.exists():
-        return "new"
+    is_finished = _steps_done(spec.run_dir) >= spec.config.steps
+    if not written.exists() or not (is_finished or checkpoints.complete(spec.run_dir)):
+        return "new"  # nothing that could be lost
     ours = json.loads(json.dumps(spec.describe()))
     if different := sorted(_differences(json.loads(written.read_text()), ours)):
         raise CheckpointError(
             f"{spec.run_dir} holds a run with other settings ({'; '.join(different[:5])}): choose "
             "another --out, or --overwrite it"
         )
-    if (spec.run_dir / "summary.json").exists():
-        return "finished"
-    return "started" if checkpoints.complete(spec.run_dir) else "new"
+    return "finished" if is_finished else "started"
+
+
+def _steps_done(run_dir: Path) -> int:
+    """The steps of a finished run, 0 of an unfinished one."""
+    summary = run_dir / "summary.json"
+    return json.loads(summary.read_text())["steps"] if summary.exists() else 0
+
+
+MAY_CHANGE = {
+    "steps",
+    "checkpoint_every",
+    "eval",
+}  # a resumed run may go on longer, or look oftener
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted({*old, *new})
+        keys = sorted({*old, *new} - (set() if path else MAY_CHANGE))
         return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}")]
     return [] if old == new else [f"{path.lstrip('.')}: {old!r} there, {new!r} now"]
 
@@ -131,34 +145,56 @@ def execute(
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    # Everything that can be refused is loaded before anything on disk is touched.
+    policy = HFPolicy.load(spec.model)
+    stream, slices = _problems(spec, policy)
     if not resume:
         shutil.rmtree(spec.run_dir, ignore_errors=True)
     spec.run_dir.mkdir(parents=True, exist_ok=True)
     (spec.run_dir / "config.json").write_text(json.dumps(spec.describe(), indent=2))
-    problems = {name: source.problems() for name, (source, _) in spec.train.items()}
-    check_view(spec.config, [p for ps in problems.values() for p in ps[:200]])
-    policy = HFPolicy.load(spec.model)
-    seed = spec.config.seed
-    stream = MixedStream(
-        {
-            name: (EpochStream(problems[name], seed), share)
-            for name, (_, share) in spec.train.items()
-        }
-    )
     trainer = Trainer(
         spec.config,
         policy,
         stream,
         spec.run_dir,
-        slices={name: source.problems() for name, source in spec.slices.items()},
+        slices=slices,
         on_step=on_step,
         wandb_project=spec.wandb_project,
     )
     trainer.run(resume=resume)
     policy.save(spec.run_dir / "model")
-    summary = run_summary(spec.run_dir, algo=spec.config.algo.name, variant=spec.variant, seed=seed)
+    algo, seed = spec.config.algo.name, spec.config.seed
+    summary = run_summary(spec.run_dir, algo=algo, variant=spec.variant, seed=seed)
     (spec.run_dir / "summary.json").write_text(json.dumps(summary, indent=2))
     return summary
+
+
+def _problems(spec: RunSpec, policy: HFPolicy) -> tuple[MixedStream, dict[str, Sequence[Problem]]]:
+    """The training stream and the held-out slices, without problems whose prompt is too long."""
+    fits = partial(_fits, policy, spec.config)
+    train = {name: _kept(source.problems(), fits) for name, (source, _) in spec.train.items()}
+    check_view(spec.config, [p for problems in train.values() for p in problems[:200]])
+    streams = {
+        name: (EpochStream(train[name], spec.config.seed), share)
+        for name, (_, share) in spec.train.items()
+    }
+    slices = {name: _kept(source.problems(), fits) for name, source in spec.slices.items()}
+    return MixedStream(streams), slices
+
+
+def _fits(policy: HFPolicy, config: TrainConfig, problem: Problem) -> bool:
+    prompt = student_prompt(problem, config.rollout.template)
+    return len(policy.encode(prompt)) <= config.rollout.max_prompt_tokens
+
+
+def _kept(problems: Sequence[Problem], fits: Callable[[Problem], bool]) -> Sequence[Problem]:
+    """The problems whose prompts fit; generated ones are short by construction."""
+    if not isinstance(problems, (list, tuple)):
+        return problems
+    kept = [p for p in problems if fits(p)]
+    if dropped := len(problems) - len(kept):
+        log.warning("%d of %d problems have too long a prompt", dropped, len(problems))
+    return kept
 
 
 def check_view(config: TrainConfig, problems: Sequence[Problem]) -> None:
