@@ -8,7 +8,9 @@ from hdpo_env.cliffs.groups import (
     group_rates,
     phantom_gradient_rate,
 )
+from hdpo_env.cliffs.ledger import LedgerWriter
 from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, fit_prior, plan_budget
+from hdpo_env.cliffs.summary import Ledger, read_ledger
 
 __all__ = [
     "classify",
@@ -21,4 +23,7 @@ __all__ = [
     "fit_prior",
     "BudgetRow",
     "plan_budget",
+    "LedgerWriter",
+    "Ledger",
+    "read_ledger",
 ]
