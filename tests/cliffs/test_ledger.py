@@ -272,7 +272,7 @@ def test_duckdb_reads_it(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
     read_ledger(tmp_path).to_jsonl(tmp_path / "events.jsonl")
     query = f"select sum(num_wrong) from '{tmp_path}/events.jsonl' where problem_id = 'p'"
-    assert duckdb.sql(query).fetchone() == (14,)
+    assert duckdb.sql(query).fetchall() == [(14,)]
 
 
 def test_misuse_is_refused(tmp_path: Path) -> None:
