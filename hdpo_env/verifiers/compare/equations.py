@@ -76,8 +76,6 @@ def is_name(node: Node) -> bool:
         return node.name not in ("e", "i", "pi", "oo")
     if not isinstance(node, Op):
         return False
-    if node.name == "*":  # P(A) and V(t) read as products
-        return all(isinstance(a, Sym) for a in node.args)
     return node.name in ("text", "call") or (node.name == "abs" and is_name(node.args[0]))
 
 

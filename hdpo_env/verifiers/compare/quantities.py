@@ -53,7 +53,7 @@ def _sum(node: Op) -> Quantity | None:
     if len(known) < len(parts) or len({part.unit.dimensions for part in known}) != 1:
         return None
     terms = tuple(Op("*", (part.value, Num(part.unit.factor))) for part in known)
-    return Quantity(Op("+", terms), Unit(Fraction(1), known[0].unit.dimensions))
+    return Quantity(Op("+", terms), Unit(Fraction(1), known[0].unit.dimensions, ("base",)))
 
 
 def same_quantity(same: Same, gold: Node, answer: Node, otherwise: object) -> object:
@@ -65,14 +65,14 @@ def same_quantity(same: Same, gold: Node, answer: Node, otherwise: object) -> ob
         return _both(same, a, b)
     one, other = (a, answer) if a is not None else (b, gold)
     assert one is not None
-    if isinstance(other, Op) and other.name in ("rel", "text", "ratio") and not one.unit.words:
+    if isinstance(other, Op) and other.name in ("rel", "text", "ratio") and one.unit.is_known:
         return otherwise
     return _one_sided(same, one, other, a is not None)
 
 
 def _both(same: Same, a: Quantity, b: Quantity) -> bool | None:
     u, v = a.unit, b.unit
-    if u.is_blank or v.is_blank or u == v:
+    if u.is_blank or v.is_blank or u.nouns == v.nouns:
         return same(a.value, b.value)
     if u.is_known and v.is_known:
         if {u.dimensions, v.dimensions} == {_DEGREE.dimensions, _RADIAN.dimensions}:
@@ -87,9 +87,7 @@ def _both(same: Same, a: Quantity, b: Quantity) -> bool | None:
 
 def _same_nouns(u: Unit, v: Unit) -> bool:
     """Whether one phrase contains the other ("years" in "years old")."""
-    if u.is_known or v.is_known:
-        return False
-    return set(u.words) <= set(v.words) or set(v.words) <= set(u.words)
+    return set(u.nouns) <= set(v.nouns) or set(v.nouns) <= set(u.nouns)
 
 
 def _scaled(q: Quantity) -> Node:
@@ -97,7 +95,7 @@ def _scaled(q: Quantity) -> Node:
 
 
 def _radians(q: Quantity) -> Node:
-    if q.unit != _DEGREE:
+    if q.unit.dimensions != _DEGREE.dimensions:
         return q.value
     return Op("/", (Op("*", (q.value, Sym("pi"))), Num(Fraction(180))))
 
@@ -105,9 +103,9 @@ def _radians(q: Quantity) -> Node:
 def _one_sided(same: Same, one: Quantity, other: Node, is_gold: bool) -> bool | None:
     """A quantity against a bare value: the unit may be left out, 50% may be 50 or 0.5."""
     values = [one.value]
-    if one.unit == _PERCENT:
+    if one.unit.dimensions == _PERCENT.dimensions:
         values.append(Op("/", (one.value, Num(Fraction(100)))))
-    if one.unit == _DEGREE and any(isinstance(n, Sym) and n.name == "pi" for n in walk(other)):
+    if one.unit.dimensions == _DEGREE.dimensions and any(isinstance(n, Sym) and n.name == "pi" for n in walk(other)):
         values = [_radians(one)]
     return any3(same(v, other) if is_gold else same(other, v) for v in values)
 

@@ -63,6 +63,10 @@ def _convert(node: Node) -> Any:
 
 
 def _check_budget(node: Op) -> None:
+    if node.name == "prod":
+        first, last = rational(node.args[1]), rational(node.args[2])
+        if first is None or last is None or last - first > _MAX_FACTORIAL:
+            raise TooBig
     limits = {"^": (1, _MAX_EXPONENT), "fact": (0, _MAX_FACTORIAL), "binom": (0, _MAX_FACTORIAL)}
     if node.name in limits:
         position, limit = limits[node.name]

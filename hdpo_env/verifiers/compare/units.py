@@ -12,16 +12,12 @@ _F = Fraction
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A factor to base units and the exponent of each dimension; ``words`` if it is not known."""
+    """A factor to base units, the exponent of each dimension, and the singular nouns it is made of."""
 
     factor: Fraction
     dimensions: tuple[tuple[str, int], ...]
-    words: tuple[str, ...] = ()
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is a unit of measure and not just a noun."""
-        return not self.words
+    nouns: tuple[str, ...] = ()
+    is_known: bool = True  # a unit of measure, not just a noun
 
     @property
     def is_blank(self) -> bool:
@@ -116,10 +112,11 @@ def parse_unit(spelling: str) -> Unit:
 
     >>> parse_unit("cubic feet").dimensions, parse_unit("km / h").factor
     ((('length', 3),), Fraction(5, 18))
-    >>> parse_unit("red apples").words
+    >>> parse_unit("red apples").nouns
     ('red', 'apple')
     """
     tokens = _TOKEN.findall(spelling.lower())
+    nouns = tuple(singular(t) for t in tokens)
     factor, dims = _F(1), {}
     sign, power, last = 1, 1, None
     for i, token in enumerate(tokens):
@@ -138,12 +135,12 @@ def parse_unit(spelling: str) -> Unit:
         else:
             known = _TABLE.get(token) or _TABLE.get(singular(token))
             if known is None or (len(tokens) > 1 and token in ("in", "a")):
-                return Unit(_F(1), (), tuple(singular(t) for t in tokens))
+                return Unit(_F(1), (), nouns, False)
             last = (known[0] ** sign, tuple((d, e * sign) for d, e in known[1]))
             factor *= last[0] ** power
             _multiply(dims, last, power)
             power = 1
-    return Unit(factor, tuple(sorted((d, e) for d, e in dims.items() if e)))
+    return Unit(factor, tuple(sorted((d, e) for d, e in dims.items() if e)), nouns)
 
 
 def _multiply(

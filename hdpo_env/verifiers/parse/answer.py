@@ -30,7 +30,7 @@ _COMMAND = re.compile(
 )
 _NOT_WORD = re.compile(r"[^a-z0-9+\-./%<>=|^_\\]+")
 _ARTICLES = re.compile(r"\b(?:the|an?)\b")
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
 
 
 def plain_words(text: str) -> str:

@@ -102,7 +102,8 @@ def _set(p: Parser) -> Node:
     p.bars = []
     if separator.kind == "close":
         p.bars = bars
-        items = inner.args if isinstance(inner, Op) and inner.name == "seq" else (inner,)
+        is_list = isinstance(inner, Op) and inner.name == "seq" and inner.data in ("", "or")
+        items = inner.args if is_list and isinstance(inner, Op) else (inner,)
         return Op("seq", items, "{}")
     condition = p.answer(frozenset({"close"}))
     p.bars = bars

@@ -15,7 +15,7 @@ from hdpo_env.verifiers.parse.nodes import Node, Num, Op, ParseError, Sym
 MAX_DEPTH = 48
 _END = Token("end", "")
 _SEPARATORS = frozenset({",", "and", "or", "clause", "row"})
-_STARTS = frozenset({"num", "repeat", "sym", "fn", "lb"})
+_STARTS = frozenset({"num", "repeat", "sym", "fn", "lb", "begin"})
 _FUNCTION_NAMES = frozenset(["f", "g", "h", "F", "G"])
 _FILLER = frozenset(
     [
@@ -233,8 +233,11 @@ class Parser:
         token = self.token
         right = self.power()
         whole = isinstance(left, Num) and left.value.denominator == 1 and left.places is None
-        if token.kind == "cmd" and token.value == "frac" and whole and _is_proper(right):
-            return Op("+", (left, right))
+        if token.kind == "cmd" and token.value == "frac" and whole:
+            if _is_proper(right):
+                return Op("+", (left, right))
+            if isinstance(right, Op) and right.name in ("percent", "deg") and _is_proper(*right.args):
+                return Op(right.name, (Op("+", (left, *right.args)),))
         if isinstance(left, Op) and left.name == "unit" and token.kind == "num":
             return Op("+", (left, self._quantity(right)))
         if token.kind in ("num", "repeat") and isinstance(left, Num):
@@ -343,13 +346,27 @@ class Parser:
         if self.is_op("_"):
             self.take()
             name += "_" + self.subscript()
-        if name.split("_")[0] in _FUNCTION_NAMES and self.token == Token("open", "("):
+        if self.token == Token("open", "(") and (
+            name.split("_")[0] in _FUNCTION_NAMES or self._is_defined_here()
+        ):
             from hdpo_env.verifiers.parse import groups
 
             inner = groups.atom(self)
             args = inner.args if isinstance(inner, Op) and inner.name == "seq" else (inner,)
             return Op("call", args, name)
         return Sym(name)
+
+    def _is_defined_here(self) -> bool:
+        """Whether ``P(`` opens a bracket that is followed by an equals sign: P is a function."""
+        depth = 0
+        for at in range(self.at, min(len(self.tokens), self.at + 40)):
+            kind = self.tokens[at].kind
+            depth += {"open": 1, "close": -1}.get(kind, 0)
+            if depth == 0:
+                return self.tokens[at + 1 : at + 2] == [Token("rel", "=")] or (
+                    self.tokens[at + 1 : at + 2] == [Token("rel", "=", True)]
+                )
+        return False
 
     def subscript(self) -> str:
         """The spelling of a subscript: one token, or a group without its braces."""

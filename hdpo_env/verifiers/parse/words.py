@@ -2,351 +2,93 @@
 
 from __future__ import annotations
 
-GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "vartheta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "omicron",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-    ]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+GREEK = _words(
+    "Delta Gamma Lambda Omega Phi Pi Psi Sigma Theta Upsilon Xi alpha beta chi delta ell epsilon "
+    "eta gamma hbar iota kappa lambda mu nu omega omicron phi pi psi rho sigma tau theta upsilon "
+    "varepsilon varphi vartheta xi zeta"
 )
 
-# spoken name -> function of one argument in the tree
-FUNCTIONS = {
-    name: name
-    for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "sech", "csch", "ln", "exp", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im"]
-} | {
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "asin": "asin",
-    "acos": "acos", "atan": "atan", "log": "log", "lg": "lg", "sgn": "sgn", "sign": "sgn",
-    "abs": "abs", "floor": "floor", "ceil": "ceil", "arcsinh": "asinh", "arccosh": "acosh",
-    "arctanh": "atanh", "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "tg": "tan",
-    "ctg": "cot", "arctg": "atan", "cosec": "csc",
+# functions whose name in the tree is how they are written
+_SAME = _words(
+    "Im Re abs acos arg asin atan ceil cos cosh cot coth csc csch det exp floor gcd lcm lg ln log "
+    "max min sec sech sgn sin sinh tan tanh"
+)
+_ALIASES = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "sign": "sgn",
+    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "arsinh": "asinh", "arcosh":
+    "acosh", "artanh": "atanh", "tg": "tan", "ctg": "cot", "arctg": "atan", "cosec": "csc",
 }  # fmt: skip
+FUNCTIONS = {name: name for name in _SAME} | _ALIASES
 
 RELATIONS = {
-    "leq": "<=", "le": "<=", "leqslant": "<=", "geq": ">=", "ge": ">=", "geqslant": ">=",
-    "lt": "<", "gt": ">", "neq": "!=", "ne": "!=", "approx": "~", "simeq": "~", "sim": "~",
-    "thickapprox": "~", "cong": "~", "equiv": "equiv", "in": "in", "notin": "notin",
-    "subset": "subset", "subseteq": "subset", "to": "to", "rightarrow": "to", "mapsto": "to",
-    "longrightarrow": "to", "Rightarrow": "to", "implies": "to", "perp": "perp",
-    "parallel": "parallel", "propto": "propto", "leqq": "<=", "geqq": ">=",
+    "leq": "<=", "le": "<=", "leqslant": "<=", "geq": ">=", "ge": ">=", "geqslant": ">=", "lt":
+    "<", "gt": ">", "neq": "!=", "ne": "!=", "approx": "~", "simeq": "~", "sim": "~",
+    "thickapprox": "~", "cong": "~", "equiv": "equiv", "in": "in", "notin": "notin", "subset":
+    "subset", "subseteq": "subset", "to": "to", "rightarrow": "to", "mapsto": "to",
+    "longrightarrow": "to", "Rightarrow": "to", "implies": "to", "perp": "perp", "parallel":
+    "parallel", "propto": "propto", "leqq": "<=", "geqq": ">=",
 }  # fmt: skip
 
 # commands that only style what follows
-STYLE = frozenset(
-    [
-        "left",
-        "right",
-        "big",
-        "Big",
-        "bigg",
-        "Bigg",
-        "bigl",
-        "bigr",
-        "Bigl",
-        "Bigr",
-        "biggl",
-        "biggr",
-        "Biggl",
-        "Biggr",
-        "displaystyle",
-        "textstyle",
-        "scriptstyle",
-        "limits",
-        "nolimits",
-        "mathstrut",
-        "strut",
-        "phantom",
-        "hfill",
-        "noindent",
-        "normalsize",
-        "large",
-        "Large",
-        "small",
-        "middle",
-        "boldmath",
-        "centering",
-        "rm",
-        "bf",
-        "it",
-        "nonumber",
-        "tiny",
-    ]
+STYLE = _words(
+    "Big Bigg Biggl Biggr Bigl Bigr Large bf big bigg biggl biggr bigl bigr boldmath centering "
+    "displaystyle hfill it large left limits mathstrut middle noindent nolimits nonumber "
+    "normalsize phantom right rm scriptstyle small strut textstyle tiny"
 )
-SPACES = frozenset(
-    ["quad", "qquad", "enspace", "thinspace", "space", "hspace", "vspace", "nobreakspace"]
+SPACES = _words(
+    "enspace hspace nobreakspace qquad quad space thinspace vspace"
 )
-TEXT = frozenset(
-    [
-        "text",
-        "textbf",
-        "textit",
-        "textrm",
-        "texttt",
-        "textsf",
-        "textnormal",
-        "textsc",
-        "mbox",
-        "hbox",
-        "fbox",
-        "emph",
-        "mathrm",
-        "operatorname",
-        "mathtt",
-        "mathsf",
-        "textup",
-        "underline",
-    ]
+TEXT = _words(
+    "emph fbox hbox mathrm mathsf mathtt mbox operatorname text textbf textit textnormal textrm "
+    "textsc textsf texttt textup underline"
 )
-WRAP = frozenset(
-    ["boldsymbol", "bm", "mathbf", "mathit", "mathcal", "mathfrak", "mathscr", "pmb", "boxed"]
+WRAP = _words(
+    "bm boldsymbol boxed mathbf mathcal mathfrak mathit mathscr pmb"
 )
-ACCENT = frozenset(
-    [
-        "overline",
-        "vec",
-        "hat",
-        "bar",
-        "tilde",
-        "widehat",
-        "widetilde",
-        "dot",
-        "ddot",
-        "overrightarrow",
-    ]
+ACCENT = _words(
+    "bar ddot dot hat overline overrightarrow tilde vec widehat widetilde"
 )
 
 # plain words that separate or relate
-AND = frozenset({"and"})
-OR = frozenset({"or"})
-CLAUSE = frozenset({"for", "where", "with", "when", "if", "given"})
-EQUALS = frozenset({"is", "equals", "equal", "are", "was"})
+AND = _words(
+    "and"
+)
+OR = _words(
+    "or"
+)
+CLAUSE = _words(
+    "for given if when where with"
+)
+EQUALS = _words(
+    "are equal equals is was"
+)
 
-NUMBER_WORDS = {
-    word: value
-    for value, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
-     "ninety": 90, "hundred": 100, "thousand": 1000}  # fmt: skip
-
+_COUNT = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty"
+)
+_TENS = "thirty forty fifty sixty seventy eighty ninety"
+NUMBER_WORDS = (
+    {word: value for value, word in enumerate(_COUNT.split())}
+    | {word: 30 + 10 * i for i, word in enumerate(_TENS.split())}
+    | {"hundred": 100, "thousand": 1000}
+)
 SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
           "trillion": 10**12, "dozen": 12}  # fmt: skip
 
 # letter runs of two or three that are words, not products
-SHORT_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "am",
-        "pm",
-        "as",
-        "at",
-        "be",
-        "by",
-        "do",
-        "go",
-        "he",
-        "it",
-        "me",
-        "my",
-        "no",
-        "of",
-        "on",
-        "so",
-        "to",
-        "up",
-        "us",
-        "we",
-        "act",
-        "add",
-        "all",
-        "any",
-        "are",
-        "ask",
-        "bad",
-        "big",
-        "bit",
-        "box",
-        "boy",
-        "but",
-        "can",
-        "cut",
-        "day",
-        "did",
-        "dry",
-        "due",
-        "end",
-        "far",
-        "few",
-        "fit",
-        "get",
-        "got",
-        "had",
-        "has",
-        "her",
-        "him",
-        "his",
-        "how",
-        "its",
-        "let",
-        "low",
-        "man",
-        "may",
-        "men",
-        "met",
-        "new",
-        "non",
-        "nor",
-        "not",
-        "now",
-        "odd",
-        "off",
-        "old",
-        "one",
-        "our",
-        "out",
-        "own",
-        "per",
-        "put",
-        "red",
-        "run",
-        "say",
-        "see",
-        "set",
-        "she",
-        "sum",
-        "the",
-        "ten",
-        "tie",
-        "too",
-        "top",
-        "try",
-        "two",
-        "use",
-        "van",
-        "was",
-        "way",
-        "who",
-        "why",
-        "win",
-        "yes",
-        "yet",
-        "you",
-        "six",
-        "mph",
-        "kph",
-        "rpm",
-        "psi",
-        "ft",
-        "yd",
-        "mi",
-        "oz",
-        "lb",
-        "lbs",
-        "kg",
-        "mg",
-        "km",
-        "cm",
-        "mm",
-        "ml",
-        "hr",
-        "hrs",
-        "min",
-        "sec",
-        "kw",
-        "mw",
-        "kj",
-        "cal",
-        "mol",
-        "gal",
-        "pt",
-        "qt",
-        "sq",
-        "cu",
-        "usd",
-        "eur",
-        "gbp",
-        "pct",
-        "deg",
-        "rad",
-        "dog",
-        "cat",
-        "cow",
-        "hen",
-        "pig",
-        "bus",
-        "car",
-        "pen",
-        "cup",
-        "men",
-        "sun",
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "oct",
-        "nov",
-        "dec",
-        "nm",
-        "ms",
-        "ns",
-        "hz",
-        "gb",
-        "mb",
-        "kb",
-        "bps",
-        "ph",
-        "st",
-        "nd",
-        "rd",
-        "th",
-        "dne",
-    ]
+SHORT_WORDS = _words(
+    "a act add all am an any apr are as ask at aug bad be big bit box boy bps bus but by cal can "
+    "car cat cm cow cu cup cut day dec deg did dne do dog dry due end eur far feb few fit fri ft "
+    "gal gb gbp get go got had has he hen her him his how hr hrs hz if in is it its jan jul jun "
+    "kb kg kj km kph kw lb lbs let low man mar may mb me men met mg mi min ml mm mol mon mph ms "
+    "mw my nd new nm no non nor not nov now ns oct odd of off old on one or our out own oz pct "
+    "pen per ph pig pm psi pt put qt rad rd red rpm run sat say sec see sep set she six so sq st "
+    "sum sun ten th the thu tie to too top try tue two up us usd use van was way we wed who why "
+    "win yd yes yet you"
 )
