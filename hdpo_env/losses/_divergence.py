@@ -1,9 +1,10 @@
 """Divergences outcome by outcome: terms that are never negative, and slopes for the gradient.
 
-p is the student's probability of an outcome, q the teacher's, ``delta = log p - log q``. A divergence
-is ``D = sum of terms``; its gradient in the student's logits is ``p (slope - sum p slope)``. The terms are the
-textbook ones plus a multiple of ``q - p``, which sums to 0: each becomes non-negative and flat at p = q, so
-that an error e in a log-normaliser costs e^2 instead of e, and nothing cancels when D is tiny.
+p is the student's probability of an outcome, q the teacher's, ``delta = log p - log q``. A
+divergence is ``D = sum of terms``; its gradient in the student's logits is
+``p (slope - sum p slope)``. The terms are the textbook ones plus a multiple of ``q - p``, which
+sums to 0: each becomes non-negative and flat at p = q, so that an error e in a log-normaliser costs
+e^2 instead of e, and nothing cancels when D is tiny.
 """
 
 from __future__ import annotations

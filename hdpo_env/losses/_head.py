@@ -54,7 +54,8 @@ class HeadFunction(torch.autograd.Function):
         return (run.token_losses.sum() + run.distill_losses.sum(), *outputs)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
+    def backward(ctx: Any, *outputs: Any) -> Any:
+        grad = outputs[0]
         whole = bool(grad == 1)  # the usual case needs no copy of the head's gradient
         scaled = (x if x is None or whole else x * grad.to(x.dtype) for x in ctx.saved_tensors)
         return (*scaled, None)
@@ -68,15 +69,13 @@ class _Run:
     ) -> None:
         self.h, self.W, self.bias, self.job, self.grads = h, W, bias, job, grads
         self.wide = _project.wide_dtype(h, W)
-        shape = (6, h.shape[0])
-        (
-            self.logprobs, self.value, self.entropy, self.token_losses, self.distill_losses, self.lse,
-        ) = h.new_zeros(shape, dtype=self.wide).unbind()  # fmt: skip
-        self.lse_teacher = torch.zeros_like(self.lse)
+        per_row = h.new_zeros((7, h.shape[0]), dtype=self.wide).unbind()
+        self.logprobs, self.value, self.entropy, self.lse, self.lse_teacher = per_row[:5]
+        self.token_losses, self.distill_losses = per_row[5:]
         self.order, self.distilled, self.unseen = self._sorted_rows()
 
     def _sorted_rows(self) -> tuple[Tensor, int, int]:
-        """Active rows: distilled only, both, token loss only; so each kind is a slice of a chunk."""
+        """Active rows: distilled only, both, token loss only; each kind is a slice of a chunk."""
         gate, mask = self.job.weight != 0, self.job.mask
         kinds = [(k).nonzero().squeeze(-1) for k in (gate & ~mask, gate & mask, mask & ~gate)]
         return torch.cat(kinds), len(kinds[0]) + len(kinds[1]), len(kinds[0])
@@ -86,55 +85,62 @@ class _Run:
         n = len(self.order)
         if n == 0:
             return
-        pieces = -(-n // self.job.chunk)
-        size = -(-n // pieces)
-        S = self.h.new_empty((size, self.W.shape[0]), dtype=self.wide)
-        X = self._teacher_buffer(min(size, self.distilled))
+        size = -(-n // -(-n // self.job.chunk))  # chunks of nearly one size
+        buffers = self._buffers(size, min(size, self.distilled))
         for start in range(0, n, size):
             rows = self.order[start : start + size]
             g = min(max(self.distilled - start, 0), len(rows))
             unseen = min(max(self.unseen - start, 0), len(rows))
-            self._chunk(rows, g, unseen, S[: len(rows)], None if X is None else X[:g])
+            self._chunk(rows, g, unseen, *self._logits(rows, g, *buffers))
         _check.finite_lse("student", self.lse)
         _check.finite_lse("teacher", self.lse_teacher)
 
-    def _teacher_buffer(self, rows: int) -> Tensor | None:
-        job = self.job
-        if job.teacher_h is None or rows == 0:
-            return None
-        native = job.teacher_W is None and _project.native_wide_output(self.h, self.W)
-        return self.h.new_empty(
-            (rows, self.W.shape[0]), dtype=self.h.dtype if native else self.wide
-        )
+    def _buffers(self, size: int, distilled: int) -> tuple[Tensor, Tensor | None]:
+        """Room for a chunk's logits, the teacher's counterpart behind them or in low precision."""
+        V, dense = self.W.shape[0], distilled if self.job.teacher_h is not None else 0
+        if dense and self.job.teacher_W is None and _project.native_wide_output(self.h, self.W):
+            # The difference of two nearby logits keeps its digits in bf16, at half the traffic.
+            narrow = self.h.new_empty((dense, V))
+            return self.h.new_empty((size, V), dtype=self.wide), narrow
+        return self.h.new_empty((size + dense, V), dtype=self.wide), None
+
+    def _logits(
+        self, rows: Tensor, g: int, wide: Tensor, narrow: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The chunk's student logits, and the teacher's or the difference for its first g rows."""
+        W, job, h, c = self.W, self.job, self.h[rows], len(rows)
+        if job.teacher_h is None or g == 0:
+            return _project.logits(h, W, self.bias, job.inverse_temp, wide[:c]), None
+        there = job.teacher_h[rows[:g]]
+        if job.teacher_W is not None:
+            S = _project.logits(h, W, self.bias, job.inverse_temp, wide[:c])
+            return S, _project.logits(
+                there, job.teacher_W, job.teacher_bias, job.inverse_temp, wide[c : c + g]
+            )
+        # One product of the difference: nothing is lost to the rounding of two large logits.
+        apart = h[:g].to(self.wide) - there.to(self.wide)
+        if narrow is not None:
+            S = _project.logits(h, W, self.bias, job.inverse_temp, wide[:c])
+            X = _project.logits(apart.to(h.dtype), W, None, job.inverse_temp, narrow[:g])
+            return S, X
+        both = torch.cat([h.to(self.wide), apart])  # one product reads the head once
+        S, X = _project.logits(both, W, None, job.inverse_temp, wide[: c + g]).split([c, g])
+        return S if self.bias is None else S.add_(self.bias * job.inverse_temp), X
 
     def _chunk(self, rows: Tensor, g: int, unseen: int, S: Tensor, X: Tensor | None) -> None:
         job = self.job
-        _project.logits(self.h[rows], self.W, self.bias, job.inverse_temp, S)
-        if X is not None and g:
-            self._teacher(rows[:g], X)
         part = self._part(rows, g)
-        stats = _rows.read(S, X if g else None, g, part, job.plan)
+        stats = _rows.read(S, X, g, part, job.plan)
         weight = job.weight[rows[:g]]
         if job.old_logprobs is not None:
             weight = weight * (stats.logprobs[:g] - job.old_logprobs[rows[:g]]).exp()
         slope = self._token_loss(rows, unseen, stats.logprobs)
         self._record(rows, g, stats, weight)
         if self.grads.wanted:
-            _rows.write_(S, X if g else None, part, stats, weight, slope, job.plan)
+            _rows.write_(S, X, part, stats, weight, slope, job.plan)
             live = slope != 0
             live[:g] |= weight != 0
             self._differentiate(rows, S, live)
-
-    def _teacher(self, rows: Tensor, X: Tensor) -> None:
-        job = self.job
-        assert job.teacher_h is not None
-        there = job.teacher_h[rows]
-        if job.teacher_W is not None:
-            _project.logits(there, job.teacher_W, job.teacher_bias, job.inverse_temp, X)
-            return
-        # One product of the difference: nothing is lost to the rounding of two large logits.
-        apart = (self.h[rows].to(self.wide) - there.to(self.wide)).to(self.h.dtype)
-        _project.logits(apart, self.W, None, job.inverse_temp, X)
 
     def _part(self, rows: Tensor, g: int) -> _rows.Part:
         job = self.job
@@ -173,7 +179,7 @@ class _Run:
             self.lse_teacher[rows[:g]] = stats.lse_teacher
 
     def _differentiate(self, rows: Tensor, G: Tensor, live: Tensor) -> None:
-        """Rows whose gradient is 0 (A = 0, clipped) cost no product once half of a chunk is such."""
+        """Rows without gradient (A = 0, clipped) cost no product once half of a chunk is such."""
         count = int(live.sum())
         if count > len(rows) // 2:
             self.grads.add(rows, G)

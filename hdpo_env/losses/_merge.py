@@ -27,7 +27,7 @@ class Whole:
 
 
 class Shards(Whole):
-    """Each rank of a group holds consecutive rows of the head; a few numbers a row are exchanged."""
+    """Each rank of a group holds a slice of the head; a few numbers a row are exchanged."""
 
     sharded = True
 

@@ -188,6 +188,6 @@ def _checked_topk(terms: Terms, weight: Tensor, size: int) -> TopK | None:
     if terms.divergence == "kl_student_teacher" and terms.tail != "bucket":
         raise ValueError(
             f"divergence = 'kl_student_teacher' with tail = {terms.tail!r}: it is infinite against "
-            f"a teacher without mass outside its top k; use tail='bucket', 'jsd' or a Hidden teacher"
+            f"a teacher without mass outside its top k; use tail='bucket', 'jsd' or Hidden"
         )
     return top

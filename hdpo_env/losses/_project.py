@@ -52,7 +52,7 @@ def logits(h: Tensor, W: Tensor, bias: Tensor | None, inverse_temp: float, out: 
 
 
 class Gradients:
-    """``dh = G W / temp``, ``dW = sum G' h / temp``, ``dbias``, from the logits' gradient by chunks."""
+    """``dh = G W / temp``, ``dW = sum G' h / temp``, ``dbias = sum G / temp``, chunk by chunk."""
 
     def __init__(
         self, h: Tensor, W: Tensor, needs: tuple[bool, bool, bool], inverse_temp: float
@@ -60,7 +60,8 @@ class Gradients:
         self.h, self.W, self.inverse_temp = h, W, inverse_temp
         wide = wide_dtype(h, W)
         self.dh = torch.zeros_like(h) if needs[0] else None
-        self.dW = torch.zeros_like(W, dtype=wide) if needs[1] else None
+        self.dW = torch.empty_like(W, dtype=wide) if needs[1] else None
+        self.keep = 0.0  # 1 once dW holds something: the first chunk writes, the others add
         self.dbias = W.new_zeros(W.shape[0], dtype=wide) if needs[2] else None
 
     @property
@@ -71,9 +72,11 @@ class Gradients:
     def finish(
         self, sum_over_ranks: Callable[[Tensor], Tensor] | None
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The three gradients in their tensors' dtypes; dh is summed over the vocabulary's ranks."""
+        """The gradients in their tensors' dtypes; dh is summed over the vocabulary's ranks."""
         if self.dh is not None and sum_over_ranks is not None:
             self.dh = sum_over_ranks(self.dh)
+        if self.dW is not None and not self.keep:
+            self.dW.zero_()
         dW, dbias = (x if x is None else x.to(self.W.dtype) for x in (self.dW, self.dbias))
         return self.dh, dW, dbias
 
@@ -85,13 +88,16 @@ class Gradients:
             self._add_native(rows, G.to(self.W.dtype))
         else:
             self._add_slabs(rows, G)
+        self.keep = 1.0
 
     def _add_native(self, rows: Tensor, G: Tensor) -> None:
         if self.dh is not None:
             self.dh[rows] = torch.mm(G, self.W) * self.inverse_temp
         if self.dW is not None:
             args = (self.dW, G.T, self.h[rows])
-            torch.addmm(*args, out_dtype=self.dW.dtype, alpha=self.inverse_temp, out=self.dW)
+            torch.addmm(
+                *args, out_dtype=self.dW.dtype, beta=self.keep, alpha=self.inverse_temp, out=self.dW
+            )
 
     def _add_slabs(self, rows: Tensor, G: Tensor) -> None:
         wide = self.h[rows].to(G.dtype) * self.inverse_temp
@@ -100,6 +106,6 @@ class Gradients:
             if self.dh is not None:
                 dh.addmm_(G[:, cut], slab, alpha=self.inverse_temp)
             if self.dW is not None:
-                self.dW[cut].addmm_(G[:, cut].T, wide)
+                self.dW[cut].addmm_(G[:, cut].T, wide, beta=self.keep)
         if self.dh is not None:
             self.dh[rows] = dh.to(self.dh.dtype)

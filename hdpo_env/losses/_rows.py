@@ -1,9 +1,10 @@
-"""Everything between the products: a chunk's logits to per-row numbers, then to the logits' gradient.
+"""Between the products: a chunk's logits to per-row numbers, then to the logits' gradient.
 
-A chunk holds the student's logits ``S[c, V]`` and, for its first g rows, the teacher's part ``X[g, V]``: the
-difference of logits over one head, or the logits of another head. `read` turns S into probabilities
-and X into slopes, in place; `write_` turns both into the gradient, in place. The work goes by blocks
-of rows that stay in the cache, so that temporaries are small and a pass costs no memory traffic.
+A chunk holds the student's logits ``S[c, V]`` and, for its first g rows, the teacher's part
+``X[g, V]``: the difference of logits over one head, or the logits of another head. `read` turns S
+into probabilities and X into slopes, in place; `write_` turns both into the gradient, in place. The
+work goes by blocks of rows that stay in the cache, so that temporaries are small and a pass costs
+no memory traffic.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ class Plan:
     entropy: bool
     merge: Whole
 
+    @property
+    def direct(self) -> bool:
+        """Whether KL can be read off the difference of the logits."""
+        shared_kl = self.shared_head and self.divergence == "kl_student_teacher"
+        return shared_kl and not self.merge.sharded
+
 
 @dataclass(frozen=True)
 class Part:
@@ -81,8 +88,8 @@ def write_(
 ) -> None:
     """S becomes the gradient in the logits of ``sum_n weight_n D_n + slope_n log p_n(y_n)``.
 
-    ``p (w (X - mean) - slope) + slope 1_y``; the forward KL has ``p - X`` for ``p (X - mean)``, and a
-    top-k teacher no X but ``w sparse`` on its ids.
+    ``p (w (X - mean) - slope) + slope 1_y``; KL(q || p) has ``p - X`` for ``p (X - mean)``, and a
+    top-k teacher has no X but ``w sparse`` on its ids.
     """
     g, teacher_first = weight.shape[0], plan.divergence == "kl_teacher_student"
     scale, w = -slope.unsqueeze(-1), weight.unsqueeze(-1)
@@ -142,25 +149,35 @@ def _dense(
     s: Tensor, x: Tensor, lse: Tensor, entropy: Tensor, plan: Plan
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Teacher's log-normaliser, divergence, mean slope; s becomes p and x the slopes."""
+    if plan.direct and s.device.type == "cpu" and bool(x.amax() - x.amin() < FAR):
+        return _kl_from_difference(s, x, lse, entropy, plan)
     wide = x if x.dtype == s.dtype else x.to(s.dtype)
     q = s - wide if plan.shared_head else wide.clone()
     if not plan.shared_head:
         torch.sub(s, wide, out=wide)
     lse_teacher = _merged_softmax_(q, plan.merge)
     _student(s, lse, entropy, plan)
-    gap = (lse - lse_teacher).unsqueeze(-1)
-    if plan.divergence == "kl_student_teacher" and not s.is_cuda:
-        minus = gap - wide
-        if bool(minus.amax() < FAR) and bool(minus.amin() > float("-inf")):
-            value = _dot(s, torch.expm1(minus).sub_(minus))
-            return lse_teacher, plan.merge.sum(value), plan.merge.sum(_dot(s, wide))
-    terms, slopes = pointwise(plan.divergence, s, q, wide - gap)
+    terms, slopes = pointwise(plan.divergence, s, q, wide - (lse - lse_teacher).unsqueeze(-1))
     value = plan.merge.sum(terms.sum(-1))
     if plan.divergence == "kl_teacher_student":
         x.copy_(q)
         return lse_teacher, value, torch.full_like(value, -1.0)
     x.copy_(slopes)
     return lse_teacher, value, plan.merge.sum(_dot(s, slopes))
+
+
+def _kl_from_difference(
+    s: Tensor, x: Tensor, lse: Tensor, entropy: Tensor, plan: Plan
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same for KL(p || q) from the difference x alone, without the teacher's normaliser.
+
+    With ``u = x - E_p x``: ``KL = log E_p exp(-u) = log1p(E_p[expm1(-u) + u])``, never negative.
+    """
+    _student(s, lse, entropy, plan)
+    mean = _dot(s, x)
+    minus = mean.unsqueeze(-1) - x
+    value = _dot(s, torch.expm1(minus).sub_(minus)).log1p_()
+    return lse + value - mean, value, mean
 
 
 def _sparse(p: Tensor, log_p: Tensor, part: Part, stats: Stats, plan: Plan) -> None:
@@ -200,7 +217,7 @@ def _mass_outside(p: Tensor, ids: Tensor, merge: Whole) -> Tensor:
 
 
 def top_(S: Tensor, k: int, merge: Whole) -> tuple[Tensor, Tensor, Tensor]:
-    """The k largest log-probabilities of each row of logits and the log of the rest; S is used up."""
+    """The k best ids of each row of logits, their log-probs, the log of the rest; uses S up."""
     best, ids = S.topk(min(k, S.shape[1]), -1)
     ids = ids + merge.start
     if merge.sharded:

@@ -71,23 +71,23 @@ def head_loss(
     chunk: int | None = None,
     shard: VocabShard | None = None,
 ) -> HeadLoss:
-    """``sum_n token_loss(log p_n(y_n), n) + sum_n weight_n rho_n D_n`` in one pass over the logits.
+    """``sum_n token_loss(log p_n(y_n), n) + sum_n weight_n rho_n D_n``: one pass over the logits.
 
-    ``token_loss(logprobs[c], rows[c])`` is called under autograd for each chunk with the log-probs of
-    rows ``rows`` (indices into N; those where `mask` is True, all by default) and returns c losses,
-    already weighted; it is differentiated in `logprobs` only. D is, with p the student and q the
-    teacher (`Hidden`) or P its k tokens renormalised (`TopK`):
+    ``token_loss(logprobs[c], rows[c])`` is called under autograd for each chunk with the log-probs
+    of rows ``rows`` (indices into N; those where `mask` is True, all by default) and returns c
+    losses, already weighted; it is differentiated in `logprobs` only. D is, with p the student and
+    q the teacher (`Hidden`) or P its k tokens renormalised (`TopK`):
 
     - ``kl_student_teacher``: ``KL(p || sg q)``, SDPG's (a `TopK` needs ``tail="bucket"``);
     - ``kl_teacher_student``: ``KL(sg q || p)``, or ``KL(sg P || p)``;
-    - ``jsd``: ``KL(sg q || m)/2 + KL(p || m)/2``, ``m = (p + q)/2``; with `TopK` HDPO's, see `topk_jsd`.
+    - ``jsd``: ``KL(sg q || m)/2 + KL(p || m)/2``, ``m = (p + q)/2``; a `TopK` as in `topk_jsd`.
 
     ``rho_n = sg[exp(log p(y) - old)]`` if `old_logprobs` are given, else 1 (SDPG, appendix A.3).
 
-    Cost, in products of the head: 1 + 2 for a row in use (2 only where a gradient is wanted and
-    only 1 for a frozen head), 1 more for a `Hidden` teacher where ``weight > 0``, none for a row with
-    ``weight = 0`` outside `mask`. Memory: one or two buffers of ``chunk x V``, whatever N is. Gradients are computed
-    here, not in the backward pass, so there is no second derivative.
+    Cost, in products of the head: 1 forward and 2 backward for a row in use (1 backward if the head
+    is frozen), 1 more for a `Hidden` teacher where ``weight > 0``, none for a row of weight 0
+    outside `mask`. Memory: one or two buffers of ``chunk x V``, whatever N is. Gradients are
+    computed here, not in the backward pass, so there is no second derivative.
 
     Args:
         h: student's hidden states, low precision allowed: logits and sums are float32 then.
@@ -104,9 +104,9 @@ def head_loss(
         temperature: divides the logits of student and teacher alike.
         softcap: the model's ``final_logit_softcapping``; must be None.
         chunk: rows at once; None: 2048 on a GPU, 128 MB of logits on the CPU.
-        shard: if given, W, bias (and the teacher's) are this rank's slice of the vocabulary, all else
-            is the same on every rank, ids are global; the result is that of the whole vocabulary,
-            the gradient in h too.
+        shard: if given, W, bias (and the teacher's) are this rank's slice of the vocabulary, all
+            else is the same on every rank, ids are global; the result is that of the whole
+            vocabulary, the gradient in h too.
 
     Returns:
         `HeadLoss`; logprobs, divergence (without weight) and entropy are 0 on rows never projected.
@@ -147,11 +147,12 @@ def reverse_kl(
     p is the student, q the teacher: its hidden states over the same head (then the logits'
     difference is one product, which keeps the gradient accurate at any KL), or over its own.
     0 where both agree, never negative; infinite where the teacher's bias forbids a token that
-    the student can say, and then without a usable gradient. The gradient in the logits is ``p (log p - log q - KL)``.
+    the student can say, and then without a usable gradient. The gradient in the logits is
+    ``p (log p - log q - KL)``.
 
     Arguments and errors as in `head_loss`; weight 0 skips a row, None is 1.
 
-    Source: SDPG arXiv 2606.04036 section 3.2 and proposition 3.1.
+    Source: SDPG arXiv 2606.04036 proposition 3.1.
 
     >>> import torch
     >>> h, W = torch.tensor([[0.0, 0.0]], requires_grad=True), torch.eye(2)
@@ -183,20 +184,21 @@ def topk_jsd(
 ) -> RowLoss:
     """``loss = sum_n weight_n JSD(P_K || Q)_n`` against the teacher's top k, nats per row.
 
-    P is the teacher on its k tokens, Q the full student, M their mean, r the student's mass outside:
+    P is the teacher on its k tokens, Q the full student, M their mean, r the mass of Q outside K:
 
         JSD = 1/2 sum_K P ln(P/M) + 1/2 sum_K Q ln(Q/M) + 1/2 r ln 2
 
-    - ``tail="exact"`` (HDPO): P renormalised on K; the last term is then exact, JSD lies in [0, ln 2].
-    - ``tail="paper"``: the coefficient of ``r ln 2`` is 1, as HDPO prints it; not a JSD, up to 3/2 ln 2.
-    - ``tail="bucket"``: P and Q both keep their mass outside as one more outcome; 0 when student and teacher
-      agree, never above the JSD over the whole vocabulary. Give `log_tail` (`teacher_topk` does):
-      without it the tail is ``1 - sum P``, which has an absolute error of 1e-7.
+    - ``tail="exact"`` (HDPO): P is renormalised on K; this is the JSD, it lies in [0, ln 2].
+    - ``tail="paper"``: the coefficient of ``r ln 2`` is 1, as HDPO prints it: up to 3/2 ln 2.
+    - ``tail="bucket"``: P and Q both keep their mass outside K as one more outcome; 0 when student
+      and teacher agree, never above the JSD over the whole vocabulary. Give `log_tail`
+      (`teacher_topk` does): without it the tail is ``1 - sum P``, in float32 only to 1e-7.
 
-    With ``exact`` a student equal to its teacher still pays about ``r/2 ln 2``: it is pulled into K.
-    One product forward, two backward, one buffer of ``chunk x V``; no teacher product. Arguments and errors as in `head_loss`.
+    With ``exact`` a student equal to its teacher still pays about ``r/2 ln 2``: it is pulled into
+    K. One product forward, two backward, one buffer of ``chunk x V``; no teacher product. Arguments
+    and errors as in `head_loss`.
 
-    Source: HDPO arXiv 2603.23871 section 3.
+    Source: HDPO arXiv 2603.23871; the coefficient 1/2 is ours, see ``tail``.
 
     >>> import torch
     >>> h, W = torch.tensor([[0.0, 100.0]], requires_grad=True), torch.eye(2)
@@ -225,9 +227,9 @@ def teacher_topk(
 ) -> TopK:
     """The teacher's k most probable tokens, most probable first: ids, log-probs, log of the rest.
 
-    ``logprobs`` are not renormalised: ``sum exp(logprobs) + exp(log_tail) = 1``, with log_tail added up over
-    the complement, so that a tail of 1e-7 keeps its digits; ``-inf`` for k = V. ids are int32, the others
-    float32 (float64 for float64 inputs). No gradient.
+    ``logprobs`` are not renormalised: ``sum exp(logprobs) + exp(log_tail) = 1``, the tail added up
+    over the complement, so that one of 1e-7 keeps its digits; ``-inf`` for k = V. ids are int32,
+    the others float32 (float64 for float64 inputs). No gradient.
 
     Raises:
         ValueError: k outside [1, V], and what `head_loss` refuses about h, W, bias and temperature.

@@ -34,7 +34,7 @@ def hdpo_loss(
     prompts) and 0 elsewhere, N_tok counting every distilled token of the step over all ranks. A row
     where both are 0 is never projected. Without a survivor pass ``teacher=None``: the term is 0.
 
-    Source: HDPO arXiv 2603.23871 section 3; here with the exact tail (see `topk_jsd`).
+    Source: HDPO arXiv 2603.23871; here with the exact tail (see `topk_jsd`).
     """
 
     def token_loss(logprobs: Tensor, rows: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ def group_advantages(
 
     ``b_i`` is the group's mean, or the mean of the other members (leave-one-out, which makes the
     numerator ``G/(G-1)`` times as large); sigma is the population or sample standard deviation;
-    with ``scale="none"`` nothing is divided. HDPO's text gives both baselines in successive lines: its
-    preset takes leave-one-out over the population std. SDPG takes mean and std.
+    with ``scale="none"`` nothing is divided. HDPO's text gives both baselines in successive lines:
+    its preset takes leave-one-out over the population std. SDPG takes mean and std.
 
     Exactly 0 for every member of a group whose rewards are equal (max == min), whatever the
     reward. A NaN reward is an abstention: it enters no statistic and its advantage is 0.
@@ -42,7 +42,7 @@ def group_advantages(
     Raises:
         ValueError: an unknown baseline or scale, eps_std < 0, an infinite reward, a negative index.
 
-    Source: GRPO arXiv 2402.03300 eq. (3); HDPO arXiv 2603.23871 section 3; SDPG arXiv 2606.04036.
+    Source: GRPO arXiv 2402.03300 eq. (3); HDPO arXiv 2603.23871; SDPG arXiv 2606.04036.
 
     >>> import torch
     >>> rewards, groups = torch.tensor([3.0, 1.0, 0.3, 0.3]), torch.tensor([0, 0, 7, 7])

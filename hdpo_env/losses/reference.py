@@ -23,7 +23,8 @@ def _minus(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _jsd(log_p: Tensor, log_q: Tensor) -> Tensor:
-    log_m = log_p.logaddexp(log_q) - LN2
+    nowhere = (log_p == float("-inf")) & (log_q == float("-inf"))
+    log_m = where(nowhere, 0.0, log_p).logaddexp(where(nowhere, 0.0, log_q)) - LN2
     p_part = (log_p.exp() * _minus(log_p, log_m)).sum(-1)
     return 0.5 * (p_part + (log_q.exp() * _minus(log_q, log_m)).sum(-1))
 
@@ -31,7 +32,7 @@ def _jsd(log_p: Tensor, log_q: Tensor) -> Tensor:
 def kl_student_teacher(
     logits: Float[Tensor, "N V"], teacher_logits: Float[Tensor, "N V"]
 ) -> Float[Tensor, " N"]:
-    """``KL(p || sg q) = sum_a p_a (log p_a - log q_a)``, p the student (SDPG's reverse KL, eq. 7).
+    """``KL(p || sg q) = sum_a p_a (log p_a - log q_a)``, p the student (SDPG's).
 
     >>> import torch
     >>> kl_student_teacher(torch.zeros(1, 2), torch.tensor([[0.0, 0.0]])).item()

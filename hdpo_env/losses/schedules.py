@@ -9,7 +9,7 @@ def distill_weight(
     """``beta(k) = base * min(1, k / T_warm) * min(1, (T - k) / T_decay)``.
 
     0 at step 0 (if there is a warmup) and at step T (if there is a decay); `base` in between. A
-    length of 0 switches its factor off. Source: SDPG arXiv 2606.04036 section 3.3.
+    length of 0 switches its factor off. Source: SDPG arXiv 2606.04036.
 
     Raises:
         ValueError: a step outside [0, total_steps], or a negative length.

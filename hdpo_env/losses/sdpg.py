@@ -39,7 +39,7 @@ def sdpg_loss(
     behaviour policy's log-probs it is the clipped surrogate, and ``sg[rho]`` weights both others.
     ``gated=False`` distils on every token (plain OPD). Gated-out rows cost no teacher product.
 
-    Source: SDPG arXiv 2606.04036 sections 3.2 to 3.4, appendix A.3.
+    Source: SDPG arXiv 2606.04036; reference terms section 3.4, sg[rho] appendix A.3.
     """
 
     def token_loss(logprobs: Tensor, rows: Tensor) -> Tensor:
