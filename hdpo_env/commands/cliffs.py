@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import tyro
 
-from hdpo_env.cliffs import GroupRates, classify_correct
+from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.rollout_lines import LineFields, Tally, tally_lines
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.types import GroupKind
 from hdpo_env.verifiers import VERIFIERS
 
 _MAX_IDS = 20  # ids printed; --ids writes them all
@@ -107,10 +104,14 @@ def _warn(tally: Tally, options: Options) -> None:
         print(fault, file=sys.stderr)
     if (more := tally.num_malformed - len(tally.named_faults)) > 0:
         print(f"... and {more} more malformed lines", file=sys.stderr)
+    if not tally.num_lines:
+        raise DataError("there are no lines to read: give a file of rollouts, one object a line")
     if tally.num_malformed == tally.num_lines:
+        found = f"; a line has: {', '.join(tally.first_fields)}" if tally.first_fields else ""
         raise DataError(
             f"none of {tally.num_lines} lines could be used: name your fields with "
             "--problem-id-field, --verdict-field, --reward-field, --completion-field, --gold-field"
+            f"{found}"
         )
     if tally.shaped_rewards:
         seen = ", ".join(f"{r:g}" for r in sorted(tally.shaped_rewards))
@@ -119,49 +120,6 @@ def _warn(tally: Tally, options: Options) -> None:
             f"{options.success_reward:g} on count as success; --success-reward changes that",
             file=sys.stderr,
         )
-
-
-def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
-    """The numbers of a tally: rollouts, problems, groups by kind, and the problems never solved.
-
-    A problem is never solved if every group of it that could be decided is a cliff.
-    """
-    kinds: Counter[str] = Counter()
-    solved: dict[str, bool] = {}
-    sizes: Counter[int] = Counter()
-    correct = wrong = abstained = 0
-    for (problem, _), counts in tally.counts():
-        kind = _kind(*counts, threshold)
-        kinds[f"num_{kind.value}"] += 1
-        sizes[sum(counts)] += 1
-        correct, wrong, abstained = (
-            correct + counts[0],
-            wrong + counts[1],
-            abstained + counts[2],
-        )
-        if kind is not GroupKind.UNDECIDED:
-            solved[problem] = solved.get(problem, False) or kind is not GroupKind.CLIFF
-    rates = GroupRates(**kinds)
-    return {
-        "rollouts": correct + wrong + abstained,
-        "malformed_lines": tally.num_malformed,
-        "abstentions": abstained,
-        "pass_rate": correct / (correct + wrong) if correct + wrong else None,
-        "problems": len({problem for problem, _ in tally.groups}),
-        "groups": rates.num_groups,
-        "group_size": [min(sizes), max(sizes)],
-        "kinds": {
-            k.value: {"groups": getattr(rates, f"num_{k.value}"), "rate": rates.rate(k)}
-            for k in GroupKind
-        },
-        "never_solved": [problem for problem, is_solved in solved.items() if not is_solved],
-    }
-
-
-@lru_cache(maxsize=1 << 12)
-def _kind(correct: int, wrong: int, abstained: int, threshold: int) -> GroupKind:
-    verdicts = [True] * correct + [False] * wrong + [None] * abstained
-    return classify_correct(verdicts, threshold=threshold)
 
 
 def _print_table(facts: dict[str, Any], options: Options) -> None:
@@ -181,12 +139,25 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
     rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
     console.print(
         f"{facts['rollouts']:,} rollouts of {facts['problems']:,} problems, pass rate {rate}, "
-        f"{facts['abstentions']:,} abstentions, {facts['malformed_lines']:,} malformed lines"
+        f"{facts['abstentions']:,} abstentions, {facts['malformed_lines']:,} malformed lines",
+        soft_wrap=True,
     )
     if high == 1:
         console.print("Every group has one rollout: a cliff is then only a wrong answer.")
+    if posterior := facts["posterior"]:
+        console.print(_posterior_sentence(posterior), soft_wrap=True)
     never = facts["never_solved"]
     if never:
         shown = " ".join(never[:_MAX_IDS])
         more = f" ... ({len(never) - _MAX_IDS:,} more: --ids FILE)" if len(never) > _MAX_IDS else ""
         console.print(Text(f"never solved ({len(never):,}): {shown}{more}"), soft_wrap=True)
+
+
+def _posterior_sentence(posterior: dict[str, Any]) -> str:
+    k = posterior["group_size"]
+    doubt = " (the counts do not pin it down)" if posterior["is_bounded"] else ""
+    return (
+        f"pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}){doubt}: a cliff of "
+        f"{k} rollouts is none in the next {k} with probability {posterior['p_not_cliff']:.2f}, "
+        f"and a rollout of it succeeds with probability {posterior['cliff_pass_rate']:.4f}"
+    )

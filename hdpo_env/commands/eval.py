@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hdpo_env.config import check_ks
 from hdpo_env.errors import ConfigError
+from hdpo_env.prompts import TEMPLATES
 from hdpo_env.types import Group, Problem, derive_seed
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def run(options: Options) -> int:
         limit=options.limit,
         seed=options.seed,
     )
-    from hdpo_env.policies.hf import HFPolicy
-
-    report = measure(HFPolicy.load(options.model), problems, options)
+    report = measure(_policy(options.model), problems, options)
     if options.out is not None:
         rows = "".join(json.dumps(row) + "\n" for row in report.rows())
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +80,15 @@ def run(options: Options) -> int:
     else:
         _print_table(report, options)
     return 0
+
+
+def _policy(model: str) -> Policy:
+    from transformers.utils.logging import disable_progress_bar
+
+    from hdpo_env.policies.hf import HFPolicy
+
+    disable_progress_bar()
+    return HFPolicy.load(model)
 
 
 def _check(options: Options) -> None:
@@ -97,6 +105,8 @@ def _check(options: Options) -> None:
             f"--temperature is {options.temperature}: choose one > 0; greedy accuracy is measured "
             "besides"
         )
+    if options.template is not None:
+        TEMPLATES[options.template]  # an unknown name is refused before a model is loaded
 
 
 def measure(policy: Policy, problems: Sequence[Problem], options: Options) -> EvalReport:

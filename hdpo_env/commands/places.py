@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 
 from hdpo_env.errors import DataError
@@ -60,6 +61,8 @@ def find_problems(
     if data in PROBLEMS:
         return list(PROBLEMS[data](split=split, seed=seed, size=limit))
     report = load_problems(data, field_map=field_map, split=split, limit=limit)
+    if report.bad_rows:
+        print(report, file=sys.stderr)
     if not report.problems:
         raise DataError(f"{data} holds no usable problem: {report}")
     return report.problems

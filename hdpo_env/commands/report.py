@@ -29,7 +29,7 @@ def run(options: Options) -> int:
 
     if not options.runs:
         raise ConfigError("name at least one run folder: hdpo report runs/demo")
-    print(write_report(options.runs, options.out or options.runs[0] / "report.html"))
     if options.figure is not None:
         print(write_figure(options.runs[0], options.figure))
+    print(write_report(options.runs, options.out or options.runs[0] / "report.html"))
     return 0

@@ -58,6 +58,7 @@ class Tally:
     num_malformed: int = 0
     named_faults: list[str] = field(default_factory=list)
     shaped_rewards: set[float] = field(default_factory=set)
+    first_fields: tuple[str, ...] = ()  # of the first line that has not what it needs
 
     def counts(self) -> Iterable[tuple[tuple[str, object], tuple[int, int, int]]]:
         """Each group with its (correct, wrong, abstained) rollouts."""
@@ -93,6 +94,7 @@ def tally_lines(
         if not line.strip():
             continue
         tally.num_lines += 1
+        row: Any = None
         try:
             row = loads(line)
             problem, step = read_id(row), read_step(row)
@@ -102,6 +104,7 @@ def tally_lines(
             key = (str(problem), None if step is _ABSENT else step)
             groups[key] = groups.get(key, 0) + _ONE[correct]
         except _LineError as fault:
+            tally.first_fields = tally.first_fields or tuple(row)
             _report(tally, f"{name}:{number}: {fault}")
         except (ValueError, RecursionError):
             torn = "" if line.endswith(b"\n") else " (the file ends in the middle of it)"

@@ -1,0 +1,72 @@
+"""What counts of rollouts say about cliffs, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from hdpo_env.cliffs import GroupRates, classify_correct, fit_prior
+from hdpo_env.commands.rollout_lines import Tally
+from hdpo_env.types import GroupKind
+
+
+def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
+    """The numbers of a tally: rollouts, problems, groups by kind, the problems never solved.
+
+    A problem is never solved if every group of it that could be decided is a cliff. ``posterior``
+    says what a cliff of the commonest group size means; None if groups are too small or too few.
+    """
+    kinds: Counter[str] = Counter()
+    solved: dict[str, bool] = {}
+    sizes: Counter[int] = Counter()
+    totals = [0, 0, 0]
+    for (problem, _), counts in tally.counts():
+        kind = _kind(*counts, threshold)
+        kinds[f"num_{kind.value}"] += 1
+        sizes[sum(counts)] += 1
+        totals = [a + b for a, b in zip(totals, counts, strict=True)]
+        if kind is not GroupKind.UNDECIDED:
+            solved[problem] = solved.get(problem, False) or kind is not GroupKind.CLIFF
+    rates, (correct, wrong, abstained) = GroupRates(**kinds), totals
+    return {
+        "rollouts": sum(totals),
+        "malformed_lines": tally.num_malformed,
+        "abstentions": abstained,
+        "pass_rate": correct / (correct + wrong) if correct + wrong else None,
+        "problems": len({problem for problem, _ in tally.groups}),
+        "groups": rates.num_groups,
+        "group_size": [min(sizes), max(sizes)],
+        "kinds": {
+            k.value: {"groups": getattr(rates, f"num_{k.value}"), "rate": rates.rate(k)}
+            for k in GroupKind
+        },
+        "posterior": _posterior(tally, sizes),
+        "never_solved": [problem for problem, is_solved in solved.items() if not is_solved],
+    }
+
+
+@lru_cache(maxsize=1 << 12)
+def _kind(correct: int, wrong: int, abstained: int, threshold: int) -> GroupKind:
+    verdicts = [True] * correct + [False] * wrong + [None] * abstained
+    return classify_correct(verdicts, threshold=threshold)
+
+
+def _posterior(tally: Tally, sizes: Counter[int]) -> dict[str, Any] | None:
+    # Each group is one draw from the pass rates, also where a problem has several groups.
+    size, _ = sizes.most_common(1)[0]
+    if size < 2 or len(tally.groups) < 2:
+        return None
+    counts = [(correct, wrong) for _, (correct, wrong, _) in tally.counts() if correct + wrong]
+    if not counts:
+        return None
+    fit = fit_prior(counts)
+    after = fit.prior.updated(0, size)
+    return {
+        "a": fit.prior.a,
+        "b": fit.prior.b,
+        "is_bounded": fit.is_bounded,
+        "group_size": size,
+        "p_not_cliff": after.p_not_cliff(size),
+        "cliff_pass_rate": after.mean,
+    }

@@ -1,0 +1,375 @@
+"""The console script as a user meets it: run for real, with right and with wrong words."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hdpo_env.cli import COMMANDS
+from hdpo_env.cliffs import fit_prior
+from hdpo_env.problems import ChainFamily
+
+HDPO = Path(sys.executable).with_name("hdpo")
+MODEL = ["--model", "m", "--data", "linear"]
+BASE = Path(__file__).parents[1] / "hdpo_env" / "assets" / "chain_base"
+
+
+def hdpo(*words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed console script."""
+    return subprocess.run(
+        [HDPO, *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env},
+    )
+
+
+def refusal(*words: str, **env: str) -> str:
+    """The one sentence with which the script refuses; fails if it does anything else."""
+    done = hdpo(*words, **env)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.replace("│", " ").split())
+
+
+def in_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run a few lines in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+def test_help_lists_every_command_and_each_has_a_module() -> None:
+    """`hdpo --help` names all commands; none of them is an empty promise."""
+    done = hdpo("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+        assert (Path(__file__).parents[1] / f"hdpo_env/commands/{name}.py").exists()
+
+
+def test_help_needs_no_package_and_show_needs_no_torch() -> None:
+    """`--help` loads no third party; torch-free commands load no torch."""
+    heavy = "{'torch', 'transformers', 'tyro', 'rich', 'numpy', 'sympy'} & set(sys.modules)"
+    done = in_python(f"import sys; from hdpo_env.cli import main; main(['--help']); print({heavy})")
+    assert done.stdout.endswith("set()\n"), done.stdout + done.stderr
+    for words in (["show", "linear:2"], ["cliffs", "--json", "-"]):
+        done = in_python(
+            "import sys, io; from hdpo_env.cli import main\n"
+            'class In: buffer = io.BytesIO(b\'{"problem_id": 1, "reward": 1}\')\n'
+            f"sys.stdin = In(); assert main({words}) == 0\n"
+            "print('torch' in sys.modules)"
+        )
+        assert done.stdout.endswith("False\n"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [("tyro", ["show", "linear:2"], "cli"), ("torch", ["eval", *MODEL], "train")],
+)
+def test_a_missing_extra_is_one_sentence(missing: str, words: list[str], extra: str) -> None:
+    """Without a package, the sentence names the pip command that brings it."""
+    done = in_python(
+        f"import sys; sys.modules['{missing}'] = None\n"
+        f"from hdpo_env.cli import main; sys.exit(main({words}))"
+    )
+    assert done.returncode == 2
+    assert f"pip install 'hdpo_env[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version_and_bare_call() -> None:
+    """--version prints it; a bare call explains itself and fails."""
+    assert hdpo("--version").stdout.startswith("hdpo_env ")
+    bare = hdpo()
+    assert bare.returncode == 2
+    assert "usage: hdpo" in bare.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["trian"], "unknown command 'trian'; did you mean 'train'?"),
+        (["frobnicate"], "choose one of: train, compare, eval"),
+        (["show"], "FILE:ROW"),
+        (["show", "linear:2", "--vew", "none"], "Perhaps you meant: --view"),
+        (["show", "missing.jsonl:1"], "nothing is at 'missing.jsonl'"),
+        (["show", "linear:2", "--view", "magic"], "unknown view 'magic'; choose one of: answer"),
+        (["show", "linear:2", "--split", "dev"], "split 'dev' is unknown"),
+        (["eval", *MODEL, "--n", "4"], "pass@8 cannot be estimated from 4"),
+        (["eval", *MODEL, "--temperature", "0"], "choose one > 0"),
+        (["eval", *MODEL, "--limit", "0"], "each must be at least 1"),
+        (["eval", "--model", "m", "--data", "missing.jsonl"], "nothing is at 'missing.jsonl'"),
+        (["eval", *MODEL, "--template", "x"], "unknown template 'x'"),
+        (["report"], "name at least one run folder: hdpo report runs/demo"),
+        (["report", "missing"], "no folder is at missing"),
+        (["cliffs"], "name at least one file of rollouts"),
+        (["cliffs", "missing.jsonl"], "cannot use missing.jsonl: No such file or directory"),
+        (["cliffs", "missing.jsonl", "--verifier", "x"], "unknown verifier 'x'; choose one of"),
+        (["cliffs", "missing.jsonl", "--threshold", "-1"], "choose a number of successes >= 0"),
+        (["train", *MODEL, "--rollout.group-size", "1"], "a group of one has no baseline"),
+        (["train", *MODEL, "--lambda", "0.1", "--view", "none"], "view is 'none'"),
+        (["train", *MODEL, "--eval.ks", "1", "99"], "pass@99 cannot be estimated"),
+        (["train", *MODEL, "--algo", "nope"], "unknown preset 'nope'; choose one of: grpo"),
+        (["train", *MODEL, "--steps", "three"], "--steps"),
+        (["train", "--data", "linear"], "--model"),
+        (["compare"], "compare needs --model, --data and --algos"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_nonsense_is_refused_with_what_to_do(words: list[str], says: str) -> None:
+    """Wrong words, missing files and impossible combinations: exit code 2 and a useful sentence."""
+    assert says in refusal(*words)
+
+
+def test_debug_shows_the_traceback() -> None:
+    """--debug and HDPO_DEBUG=1 trade the sentence for the traceback."""
+    for words, env in ((["--debug"], {}), ([], {"HDPO_DEBUG": "1"})):
+        done = hdpo("report", "missing", *words, **env)
+        assert done.returncode != 0
+        assert "Traceback" in done.stderr
+        assert "DataError" in done.stderr
+
+
+def test_an_interrupt_is_130() -> None:
+    """Ctrl-C ends a command with the shell's code for it and no traceback."""
+    child = subprocess.Popen(
+        [HDPO, "cliffs", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    child.stdin.write('{"problem_id": 1, "reward": 1}\n')
+    child.stdin.flush()
+    # The command is waiting for more lines as soon as it no longer burns processor time.
+    deadline = time.monotonic() + 30
+    used = -1.0
+    while time.monotonic() < deadline:
+        now = sum(map(float, Path(f"/proc/{child.pid}/stat").read_text().split()[13:15]))
+        if now == used and now > 0:
+            break
+        used = now
+        time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert stderr == "hdpo: interrupted\n"
+
+
+def test_output_cut_short_by_its_reader_is_no_error() -> None:
+    """`hdpo show ... | head -1` ends quietly."""
+    command = f"'{HDPO}' show linear:2 | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "1", "141")
+
+
+def test_show_a_family_problem() -> None:
+    """Both prompts, the gold answer and the verdict of the problem that the family itself gives."""
+    problem = ChainFamily("#", 6).problem("train", 0, 3)
+    done = hdpo("show", "chain#6:3", "--answer", problem.gold)
+    assert done.returncode == 0
+    assert f"Q{problem.question}\n" in done.stdout
+    assert f"P{problem.question}|{problem.gold}\n" in done.stdout
+    assert "correct" in done.stdout.splitlines()[-1]
+
+
+def test_show_judges_answers() -> None:
+    """A wrong answer is exit code 1, so that scripts can tell; JSON holds the same facts."""
+    done = hdpo("show", "linear:5", "--answer", "so \\boxed{999999}", "--json")
+    assert done.returncode == 1
+    facts = json.loads(done.stdout)
+    assert facts["verdict"]["correct"] is False
+    assert facts["verdict"]["extracted"] == "999999"
+    assert facts["gold"][0] not in facts["student"][0]["content"]
+    assert facts["gold"][0] in facts["teacher"][0]["content"]
+
+
+def test_show_a_row_of_a_file(tmp_path: Path) -> None:
+    """FILE:ROW is that row; a bad row and a row too far are refused by name."""
+    path = tmp_path / "p.jsonl"
+    rows = [{"question": "1+1?", "answer": 2}, {"question": "?"}, {"question": "2+2?", "answer": 4}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert "2+2?" in hdpo("show", f"{path}:3").stdout
+    assert "column 'answers|answer' holds no gold answer" in refusal("show", f"{path}:2")
+    assert "has no row 9" in refusal("show", f"{path}:9")
+    lacking = hdpo("show", f"{path}:1")
+    assert lacking.returncode == 0
+    assert "has no solution" in lacking.stdout
+    assert "use view='answer'" in lacking.stdout
+
+
+def test_eval_measures_the_shipped_model(tmp_path: Path) -> None:
+    """The table, the JSON and the rows agree, and the base model is good at sums only."""
+    words = ["--model", str(BASE), "--max-tokens", "8", "--limit", "10", "--ks", "1", "8"]
+    out = tmp_path / "rows.jsonl"
+    done = hdpo("eval", "--data", "chain+6", *words, "--json", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert numbers["problems"] == len(rows) == 10
+    assert numbers["pass@1"] == pytest.approx(sum(r["correct"] / r["n"] for r in rows) / 10)
+    assert numbers["pass@1"] > 0.5
+    assert numbers["pass@1/low"] < numbers["pass@1"] < numbers["pass@1/high"]
+
+
+@pytest.mark.slow
+def test_eval_prints_a_table() -> None:
+    """Estimates, cliffs and tokens for a reader; no greedy row if none was asked for."""
+    words = ["--model", str(BASE), "--data", "chain#6", "--max-tokens", "8", "--limit", "10"]
+    table = hdpo("eval", *words, "--no-greedy")
+    assert table.returncode == 0, table.stderr
+    assert table.stderr.strip() == ""
+    assert "pass@8" in table.stdout
+    assert "greedy" not in table.stdout
+
+
+def test_report_of_a_run_folder(tmp_path: Path) -> None:
+    """The page lands in the run's folder unless told otherwise; its path is printed."""
+    folder = tmp_path / "grpo-seed0"
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text('{"step": 0, "groups/cliff_rate": 0.5}\n')
+    done = hdpo("report", str(folder))
+    assert done.returncode == 0
+    assert done.stdout.strip() == str(folder / "report.html")
+    picture = str(tmp_path / "picture.svg")
+    assert "holds no evaluation to draw" in refusal("report", str(folder), "--figure", picture)
+
+
+@pytest.fixture
+def rollouts(tmp_path: Path) -> Callable[..., Path]:
+    def write(*lines: object) -> Path:
+        path = tmp_path / "rollouts.jsonl"
+        texts = (line if isinstance(line, str) else json.dumps(line) for line in lines)
+        path.write_text("\n".join(texts))
+        return path
+
+    return write
+
+
+def facts(path: Path, *words: str) -> dict:
+    done = hdpo("cliffs", str(path), "--json", *words)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) | {"stderr": done.stderr}
+
+
+def test_cliffs_by_hand(rollouts: Callable[..., Path]) -> None:
+    """One cliff, one mixed, one saturated, one undecided; an abstention is never a failure."""
+    verdicts = {
+        "a": [False, "wrong", "truncated"],
+        "b": [True, False],
+        "c": ["correct", 1],
+        "d": [False, "timeout"],
+    }
+    path = rollouts(*({"problem_id": p, "verdict": v} for p, vs in verdicts.items() for v in vs))
+    found = facts(path)
+    assert {k: v["groups"] for k, v in found["kinds"].items()} == {
+        "cliff": 1, "mixed": 1, "saturated": 1, "undecided": 1,
+    }  # fmt: skip
+    assert found["never_solved"] == ["a"]
+    assert found["pass_rate"] == pytest.approx(3 / 8)
+    assert (found["rollouts"], found["abstentions"], found["group_size"]) == (9, 1, [2, 3])
+
+
+def test_cliffs_judges_completions(rollouts: Callable[..., Path]) -> None:
+    """Without verdict and reward the completion is compared with its gold answers."""
+    rows = [
+        {"problem_id": 1, "completion": "so \\boxed{\\frac{1}{2}}", "gold": "0.5"},
+        {"problem_id": 1, "completion": "so \\boxed{3}", "gold": "0.5"},
+        {"problem_id": 2, "completion": "so \\boxed{3}", "gold": ["7", "7.0"]},
+        {"problem_id": 2, "completion": "I give up", "gold": 7},
+    ]
+    found = facts(rollouts(*rows))
+    assert found["never_solved"] == ["2"]
+    assert found["kinds"]["mixed"]["groups"] == 1
+
+
+def test_cliffs_of_other_systems_by_field_names(rollouts: Callable[..., Path]) -> None:
+    """Field names are options, dots reach inside, and steps tell groups of one problem apart."""
+    rows = [
+        {"uid": "p", "info": {"score": s}, "global_step": t}
+        for t, s in ((1, 0), (1, 0), (2, 0), (2, 1))
+    ]
+    found = facts(
+        rollouts(*rows), "--problem-id-field", "uid", "--reward-field", "info.score",
+        "--step-field", "global_step",
+    )  # fmt: skip
+    assert (found["problems"], found["groups"]) == (1, 2)
+    assert (found["kinds"]["cliff"]["groups"], found["kinds"]["mixed"]["groups"]) == (1, 1)
+    assert found["never_solved"] == []
+
+
+def test_malformed_lines_are_named_and_counted(rollouts: Callable[..., Path]) -> None:
+    """Each unusable line is reported with file, number and reason; the rest is still counted."""
+    found = facts(
+        rollouts(
+            {"problem_id": "a", "reward": 0},
+            "not json",
+            {"reward": 1},
+            {"problem_id": "a"},
+            {"problem_id": "a", "verdict": "perhaps"},
+            [1, 2],
+            {"problem_id": "a", "completion": 7, "gold": "7"},
+            "",
+            '{"problem_id": "a", "rew',
+        )
+    )
+    assert (found["rollouts"], found["malformed_lines"]) == (1, 7)
+    for number, reason in (
+        (2, "is not JSON"),
+        (3, "has no usable 'problem_id'"),
+        (4, "has neither 'verdict' nor 'reward' nor both 'completion' and 'gold'"),
+        (5, "'verdict' is 'perhaps'"),
+        (6, "is not an object"),
+        (7, "'completion' is a int"),
+        (9, "the file ends in the middle of it"),
+    ):
+        assert any(
+            line.startswith(f"rollouts.jsonl:{number}: ") and reason in line
+            for line in found["stderr"].splitlines()
+        ), (number, found["stderr"])
+
+
+def test_a_file_with_other_fields_says_which_it_has(rollouts: Callable[..., Path]) -> None:
+    """If no line can be used, the sentence names the options and the fields that were found."""
+    path = rollouts(*({"uid": i, "score": 1} for i in range(30)))
+    sentence = refusal("cliffs", str(path))
+    assert "--problem-id-field" in sentence
+    assert "a line has: uid, score" in sentence
+    assert "and 20 more malformed lines" in sentence
+
+
+def test_shaped_rewards_are_not_verdicts_in_silence(rollouts: Callable[..., Path]) -> None:
+    """A format bonus does not make a success, and the reader is told what was counted as one."""
+    path = rollouts(*({"problem_id": "a", "reward": r} for r in (0.1, 0.1, 0.0)))
+    found = facts(path)
+    assert found["never_solved"] == ["a"]
+    assert "neither 0 nor 1 (0.1)" in found["stderr"]
+    assert facts(path, "--success-reward", "0.1")["kinds"]["mixed"]["groups"] == 1
+
+
+def test_the_posterior_is_the_fit_of_the_counts(rollouts: Callable[..., Path]) -> None:
+    """`hdpo cliffs` prints what `cliffs.fit_prior` finds for the same groups."""
+    groups = {f"p{i}": n for i, n in enumerate([0] * 12 + [1, 3, 4, 6, 8, 8])}
+    rows = [{"problem_id": p, "reward": int(j < n)} for p, n in groups.items() for j in range(8)]
+    found = facts(rollouts(*rows))["posterior"]
+    fit = fit_prior([(n, 8 - n) for n in groups.values()])
+    assert (found["a"], found["b"]) == pytest.approx((fit.prior.a, fit.prior.b))
+    assert found["p_not_cliff"] == pytest.approx(fit.prior.updated(0, 8).p_not_cliff(8))
+    assert facts(rollouts({"problem_id": 1, "reward": 0}))["posterior"] is None
+
+
+def test_ids_go_to_a_file(rollouts: Callable[..., Path], tmp_path: Path) -> None:
+    """All ids of problems never solved, one a line; the table prints the first twenty."""
+    path = rollouts(*({"problem_id": f"p{i}", "reward": 0} for i in range(50) for _ in range(2)))
+    done = hdpo("cliffs", str(path), "--ids", str(tmp_path / "ids.txt"))
+    assert (tmp_path / "ids.txt").read_text().split() == [f"p{i}" for i in range(50)]
+    assert "(30 more: --ids FILE)" in done.stdout
+    assert "50 groups of 2 rollouts" in done.stdout
