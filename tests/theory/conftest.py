@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-STATEMENTS = HERE.parent.parent / "proofs" / "STATEMENTS.txt"
-sys.path.insert(0, str(HERE))  # importlib mode: lets test modules here import exact_arithmetic
+PROOFS = HERE.parent.parent / "proofs"
+STATEMENTS = PROOFS / "STATEMENTS.txt"
+# In importlib mode test modules cannot import their neighbours without this.
+sys.path[:0] = [str(HERE), str(PROOFS / "tools")]
 
 
 def theorem_names() -> frozenset[str]:
