@@ -1,0 +1,53 @@
+"""Name tables: duplicates refused, choices listed, third parties loaded when asked for."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+import hdpo_env.registry
+from hdpo_env.errors import RegistryError
+from hdpo_env.registry import Registry
+
+
+def test_names_are_unique() -> None:
+    """A second value for a name is refused, the first stays."""
+    table: Registry[int] = Registry("verb")
+    table.add("go", 1)
+    with pytest.raises(RegistryError, match="verb 'go' is already registered"):
+        table.add("go", 2)
+    assert table["go"] == 1
+    assert list(table) == ["go"]
+    assert "go" in table
+    assert "gone" not in table
+
+
+def test_unknown_names_list_the_choices_in_order() -> None:
+    """The message is the sentence itself, not the repr that KeyError would print."""
+    table: Registry[int] = Registry("verb")
+    with pytest.raises(RegistryError) as caught:
+        table["go"]
+    assert str(caught.value) == "unknown verb 'go'; choose one of: (none)"
+    table.add("stop", 1)
+    table.add("run", 2)
+    with pytest.raises(KeyError, match="choose one of: run, stop"):
+        table["go"]
+
+
+def test_other_packages_add_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point of the group is listed at once and loaded when its name is asked for."""
+    offers = [EntryPoint(name="tau", value="math:tau", group="hdpo_env.number")]
+    loaded = []
+
+    def entry_points(*, group: str, name: str | None = None) -> list[EntryPoint]:
+        loaded.append(name)
+        return [e for e in offers if e.group == group and name in (None, e.name)]
+
+    monkeypatch.setattr(hdpo_env.registry, "entry_points", entry_points)
+    table: Registry[float] = Registry("number")
+    table.add("one", 1.0)
+    assert set(table) == {"one", "tau"}
+    assert table["tau"] == pytest.approx(6.2831853, abs=1e-6)
+    assert "tau" in loaded
+    assert table["one"] == 1.0

@@ -1,0 +1,91 @@
+"""The records: what they refuse, what they hide, what travels as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdpo_env.errors import DataError
+from hdpo_env.types import (
+    Completion,
+    Outcome,
+    Problem,
+    Verdict,
+    content_hash,
+    derive_seed,
+)
+
+texts = st.text(min_size=1, max_size=30).filter(str.strip)
+
+
+@pytest.mark.parametrize("answers", [(), ("",), ("  ", "\n"), "4", ""])
+def test_a_problem_without_gold_is_refused(answers: object) -> None:
+    """No answer, blank answers, or a bare string where a tuple belongs."""
+    with pytest.raises(DataError, match="'2\\+2\\?' has no gold answer: give answers="):
+        Problem("2+2?", answers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("question", ["", " \n", None, 7])
+def test_a_problem_without_a_question_is_refused(question: object) -> None:
+    """The error shows the value."""
+    with pytest.raises(DataError, match="problem question is"):
+        Problem(question, ("4",))  # type: ignore[arg-type]
+
+
+@given(texts, st.lists(texts, min_size=1, max_size=3), st.none() | texts, st.lists(texts))
+def test_problems_travel_as_json(
+    question: str, answers: list[str], solution: str | None, hints: list[str]
+) -> None:
+    """Reading back what was written gives an equal problem with the same id."""
+    problem = Problem(question, tuple(answers), solution=solution, hints=tuple(hints))
+    assert Problem.from_dict(json.loads(problem.to_json())) == problem
+
+
+def test_ids_depend_on_question_and_answers_only() -> None:
+    """The id is pinned, so it is the same everywhere; moving text between fields changes it."""
+    problem = Problem("1+1=?", ("2",))
+    assert problem.id == content_hash("1+1=?", "2") == "fc9e7a39ab92b218"
+    assert problem.id == Problem("1+1=?", ("2",), solution="s", split="eval").id
+    assert len({Problem("a", ("b", "c")).id, Problem("a", ("bc",)).id, problem.id}) == 3
+
+
+def test_unknown_and_missing_fields_are_named() -> None:
+    """A row from elsewhere is refused with what is wrong about it."""
+    with pytest.raises(DataError, match=r"unknown fields \['anwser'\]"):
+        Problem.from_dict({"question": "q", "anwser": ["1"]})
+    with pytest.raises(DataError, match=r"lacks \['answers'\]"):
+        Problem.from_dict({"question": "q"})
+
+
+def test_verdicts_have_three_states() -> None:
+    """Only checker faults abstain, only CORRECT is correct, and none has a truth value."""
+    states = {outcome: Verdict(outcome).correct for outcome in Outcome}
+    assert [o for o, correct in states.items() if correct] == [Outcome.CORRECT]
+    assert {o.name for o, correct in states.items() if correct is None} == {
+        "TIMEOUT",
+        "ERROR",
+        "BAD_GOLD",
+    }
+    for outcome in Outcome:
+        with pytest.raises(TypeError, match="three states and no truth value"):
+            bool(Verdict(outcome))
+
+
+def test_seeds_of_different_paths_are_unrelated() -> None:
+    """No two of 40,000 neighbouring paths share a seed, and 1 is not "1"."""
+    seeds = {
+        derive_seed("f", split, a, b) for split in "ab" for a in range(20) for b in range(1000)
+    }
+    assert len(seeds) == 40_000
+    assert derive_seed(1) != derive_seed("1")
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_an_empty_completion_is_a_completion() -> None:
+    """No tokens, not truncated unless it says so."""
+    assert Completion((), "").num_tokens == 0
+    assert not Completion((), "").is_truncated
+    assert Completion((), "", finish_reason="length").is_truncated
