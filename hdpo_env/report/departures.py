@@ -19,19 +19,19 @@ def departures(study: Study) -> Markup | None:
         paper = _flat(to_dict(PRESETS[run.algo]))
         for name, value in _flat(run.config).items():
             if name in paper and _plain(paper[name]) != _plain(value) and name != "seed":
-                row = name, f"{run.algo}: {_plain(paper[name])}", _plain(value)
+                row = name, _plain(paper[name]), _plain(value)
                 held.setdefault(row, []).append(variant)
     if not held:
         return None
     rows = [
         el(
             "tr",
-            el("th", el("code", n), scope="row"),
-            el("td", p),
-            el("td", o),
-            el("td", ", ".join(v)),
+            el("th", el("code", name), scope="row"),
+            el("td", published),
+            el("td", ours),
+            el("td", "all" if len(variants) == len(study.variants) else ", ".join(variants)),
         )
-        for (n, p, o), v in sorted(held.items())
+        for (name, published, ours), variants in sorted(held.items())
     ]
     head = el("tr", *(el("th", t, scope="col") for t in ("setting", "preset", "here", "variants")))
     return el("table", el("thead", head), el("tbody", *rows), class_="plain")

@@ -56,9 +56,9 @@ TRAINING = (
         "A teacher that loses this ability has nothing left to teach.",
     ),
     Panel(
-        "losses/distill",
+        "distill/token_divergence",
         "Distillation loss",
-        "The teacher-student term before its weight.",
+        "The divergence of student and teacher per distilled token, in nats, before its weight.",
         axis="zero",
     ),
     Panel(
@@ -142,6 +142,7 @@ def over_steps(study: Study, panels: Sequence[Panel], variants: Sequence[str]) -
             y_range=(0.0, 1.0) if panel.axis == "rate" else None,
             include_zero=panel.axis != "fit",
             size=panel.size,
+            until=study.last_step,
         )
         note = f" Each point is the mean of {study.thinning} steps."
         caption = panel.caption + (note if panel.thin and study.thinning > 1 else "")
@@ -156,7 +157,7 @@ def trade_off(study: Study) -> Figure | None:
     dots = [
         Dot(run.variant, x.last, y.last, looks[run.variant], _dot_note(run, x.last, y.last))
         for variant in study.main
-        for run in study.variants[variant]
+        for run in study.finished[variant]
         if (x := run.curves.get(x_key)) and (y := run.curves.get(y_key))
     ]
     if len(dots) < 2 or x_key == y_key:

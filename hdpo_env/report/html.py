@@ -189,7 +189,10 @@ def _glossary() -> Markup:
 
 
 def _data_notes(study: Study) -> Markup | None:
-    notes = [note for run in study.runs for note in texts.data_notes(run)]
+    finished = {id(run) for runs in study.finished.values() for run in runs}
+    notes = [
+        note for run in study.runs for note in texts.data_notes(run, is_at_end=id(run) in finished)
+    ]
     if not notes:
         return None
     return _section("data", "Notes on the data", el("ul", *(el("li", n) for n in notes)))

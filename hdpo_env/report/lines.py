@@ -35,10 +35,12 @@ def line_chart(
     include_zero: bool = True,
     x_label: str = "step",
     size: tuple[float, float] = (520, 280),
+    until: float = 0,
 ) -> Markup:
     """Curves over steps, each labelled at its right end.
 
-    ``key`` makes the element ids; ``y_range`` None fits the data, with 0 or without.
+    ``key`` makes the element ids; ``y_range`` None fits the data, with 0 or without;
+    ``until`` is the step that the axis reaches at least.
     """
     tags = max((len(_tag(line)) for line in lines), default=0)
     frame = Frame(*size, right=20 + CHARACTER * tags)
@@ -46,7 +48,7 @@ def line_chart(
         [v for line in lines for p in line.points for v in (p.low, p.high)],
         include_zero=include_zero,
     )
-    x = _x_scale([p.step for line in lines for p in line.points], frame)
+    x = _x_scale([until, *(p.step for line in lines for p in line.points)], frame)
     y = Scale(*(y_range or extent), frame.height - frame.bottom, frame.top)
     drawn = [line for line in lines if line.points]
     is_marked = max((len(line.points) for line in drawn), default=0) <= _MAX_MARKED

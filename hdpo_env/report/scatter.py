@@ -33,7 +33,7 @@ def scatter(
     x_label: str,
     y_label: str,
 ) -> Markup:
-    """One point per run; each label is written once, at the mean of its points."""
+    """One point per run; each label is written once, at its most central point."""
     frame = Frame(height=320, top=32, right=24)
     low, high = domain([d.y for d in dots], include_zero=False)
     x = Scale(-0.03, 1.03, frame.left, frame.width - frame.right)
@@ -59,8 +59,7 @@ def _dot_labels(dots: Sequence[Dot], x: Scale, y: Scale, frame: Frame) -> list[M
     labels = []
     for label, group in groupby(sorted(dots, key=lambda d: d.label), key=lambda d: d.label):
         members = list(group)
-        px = sum(x(d.x) for d in members) / len(members)
-        py = sum(y(d.y) for d in members) / len(members)
+        px, py = _most_central([(x(d.x), y(d.y)) for d in members])
         box = _free_box(px, py, 1.15 * CHARACTER * len(label), taken, frame)
         taken.append(box)
         labels.append(
@@ -72,6 +71,13 @@ def _dot_labels(dots: Sequence[Dot], x: Scale, y: Scale, frame: Frame) -> list[M
             )
         )
     return labels
+
+
+def _most_central(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    def total(point: tuple[float, float]) -> float:
+        return sum(abs(point[0] - px) + abs(point[1] - py) for px, py in points)
+
+    return min(points, key=total)
 
 
 def _free_box(px: float, py: float, width: float, taken: Sequence[Box], frame: Frame) -> Box:

@@ -47,6 +47,18 @@ class Study:
         return {v: tuple(sorted(found[v], key=lambda r: r.seed)) for v in sorted(found, key=rank)}
 
     @cached_property
+    def finished(self) -> dict[str, tuple[Run, ...]]:
+        """Variant -> its runs that got as far as any of them; only these have a value at the end.
+
+        A seed that stopped early would otherwise be compared with others at another step.
+        """
+        far = {v: max(run.last_step for run in runs) for v, runs in self.variants.items()}
+        return {
+            v: tuple(run for run in runs if run.last_step == far[v])
+            for v, runs in self.variants.items()
+        }
+
+    @cached_property
     def main(self) -> tuple[str, ...]:
         """The variants of the main comparison: all but the divergence ablation."""
         return tuple(v for v in self.variants if not _is_ablation(v)) or tuple(self.variants)
@@ -90,8 +102,8 @@ class Study:
 
     @property
     def num_seeds(self) -> int:
-        """The largest number of seeds of a variant."""
-        return max(len(runs) for runs in self.variants.values())
+        """The largest number of finished seeds of a variant."""
+        return max(len(runs) for runs in self.finished.values())
 
     @property
     def last_step(self) -> int:
@@ -113,8 +125,8 @@ class Study:
         return _over_seeds([r.curves[key].first for r in self.variants[variant] if key in r.curves])
 
     def end(self, variant: str, key: str) -> SeedMean | None:
-        """The last value of a rate, over seeds; None if the variant never had it."""
-        return _over_seeds([r.curves[key].last for r in self.variants[variant] if key in r.curves])
+        """The last value of a rate, over finished seeds; None if the variant never had it."""
+        return _over_seeds([r.curves[key].last for r in self.finished[variant] if key in r.curves])
 
     def curve(self, variant: str, key: str, *, thin: bool = False) -> tuple[BandPoint, ...]:
         """A metric over steps with its band over seeds; ``thin`` averages consecutive steps."""

@@ -64,7 +64,7 @@ def _start_row(study: Study, columns: Sequence[str]) -> Markup:
 
 
 def _result_row(study: Study, variant: str, columns: Sequence[str], look: Look) -> Markup:
-    n = len(study.variants[variant])
+    n = len(study.finished[variant])
     note = el("small", "one seed, no interval") if n == 1 < study.num_seeds else None
     seeds = el("td", str(n), note, class_="num seeds")
     cells = [_cell(study.end(variant, key)) for key in columns]

@@ -43,12 +43,16 @@ def _verdict_class(row: CompletionRow) -> str:
     return "correct" if row.outcome == "correct" else "other"
 
 
-def data_notes(run: Run) -> list[str]:
-    """What is missing from a run: steps it never reached, lines that could not be used."""
+def data_notes(run: Run, *, is_at_end: bool) -> list[str]:
+    """What is missing from a run: steps it never reached, lines that could not be used.
+
+    ``is_at_end`` tells whether its last values count among the values at the end.
+    """
     notes = []
     planned = run.planned_steps
     if planned and run.last_step < planned:
-        notes.append(f"{run.name} stopped at step {run.last_step} of {planned}.")
+        out = "" if is_at_end else ", so its seed is left out of the values at the end"
+        notes.append(f"{run.name} stopped at step {run.last_step} of {planned}{out}.")
     by_file: dict[str, list[str]] = {}
     for skip in run.skipped:
         by_file.setdefault(skip.file, []).append(f"line {skip.line} {skip.why}")

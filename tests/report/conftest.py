@@ -180,7 +180,9 @@ class Writer:
             row["distill/saturated_mass"] = min(
                 1.0, max(0.0, a + (b - a) * done + abs(rng.gauss(0, 0.01)))
             )
-            row["losses/distill"] = variant.distill * (1 - 0.8 * done) * rng.uniform(0.8, 1.2)
+            row["distill/token_divergence"] = (
+                variant.distill * (1 - 0.8 * done) * rng.uniform(0.8, 1.2)
+            )
         return row
 
     def _completions(self, variant: Variant) -> Iterator[dict[str, object]]:

@@ -63,6 +63,15 @@ def test_headline_averages_seeds() -> None:
     assert headline(Study(runs)).endswith("from .000 to .900")
 
 
+def test_a_seed_that_stopped_early_does_not_count_at_the_end() -> None:
+    """A seed at step 1 of 2 is not averaged with one at step 2; the others stand alone."""
+    runs = (_run("hdpo", [0.0, 0.3, 0.9]), _run("hdpo", [0.0, 0.3], 1))
+    study = Study(runs)
+    assert [run.seed for run in study.finished["hdpo"]] == [0]
+    assert study.end("hdpo", KEY) == (0.9, None, None, 1)
+    assert study.start("hdpo", KEY).num_seeds == 2
+
+
 def test_a_run_without_evaluation_says_so() -> None:
     """Nothing is claimed of a run that was not evaluated."""
     run = Run("x", "hdpo", "hdpo", 0, {}, {"losses/total": Curve((0, 3), (1.0, 0.5))})

@@ -154,7 +154,7 @@ def test_departures_name_setting_preset_and_run(writer: Callable, tmp_path: Path
     root = writer(steps=10).study(seeds=1)
     text = write_report([root], tmp_path / "r.html").read_text()
     table = text[text.index("Departures from the presets") :]
-    assert "<code>steps</code></th><td>hdpo: 2000</td><td>10</td>" in table
+    assert "<code>steps</code></th><td>2000</td><td>10</td><td>grpo, hdpo-gentle, " in table
     assert "kl_teacher_student</td><td>faint-kl</td>" in table
     assert "group_size" not in table
 
