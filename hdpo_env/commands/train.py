@@ -112,8 +112,12 @@ def _sources(options: Options) -> tuple[SourceSpec, SourceSpec]:
 
 def run(options: Options) -> int:
     """Train, showing progress; the exit code is 0, or 130 after an interrupt that was saved."""
+    from transformers.utils.logging import disable_progress_bar
+
     from hdpo_env.commands.progress import show_progress
     from hdpo_env.training.runs import execute, state_of
+
+    disable_progress_bar()  # one bar is enough
 
     spec = spec_of(options)
     if options.resume and options.overwrite:

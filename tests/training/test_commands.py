@@ -1,0 +1,143 @@
+"""``hdpo train`` and ``hdpo compare`` as a user runs them: a checkpoint and a problem file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from hdpo_env import demo
+from hdpo_env.problems import ChainFamily
+
+SMALL = [
+    "--rollout.template=chain",
+    "--rollout.teacher-template=chain",
+    "--rollout.max-tokens=8",
+    "--rollout.prompts-per-step=4",
+    "--rollout.group-size=4",
+    "--eval.problems=6",
+    "--eval.samples=8",
+    "--optim.lr=3e-4",
+    "--threads=1",
+]
+
+
+def hdpo(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hdpo_env.cli", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty table chains as JSON lines, two of them broken."""
+    path = tmp_path_factory.mktemp("data") / "chains.jsonl"
+    problems = ChainFamily("#", 6).source("train", seed=0, size=60)
+    lines = [
+        json.dumps({"question": p.question, "answer": p.gold, "solution": p.solution})
+        for p in problems
+    ]
+    lines[3] = json.dumps({"question": "3#7", "solution": "0"})
+    lines[9] = '{"question": '
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.slow
+def test_train_from_a_folder_and_a_file(data: Path, tmp_path: Path) -> None:
+    """A run leaves config, metrics, summary and a loadable model; going on needs --resume."""
+    base, out = demo.base_model(), tmp_path / "run"
+    words = ["train", "--algo", "hdpo", "--model", base, "--data", data, "--out", out, *SMALL]
+    words += ["--lambda", "1.0", "--view", "solution", "--checkpoint-every", "2"]
+    first = hdpo(*words, "--steps", "4")
+    assert first.returncode == 0, first.stderr
+    assert "2 bad rows" in first.stderr + first.stdout
+    config = json.loads((out / "config.json").read_text())
+    assert config["algo"]["distill"]["weight"] == 1.0
+    lines = [json.loads(x) for x in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4]
+    assert "eval/eval/pass@8" in lines[0]
+    AutoModelForCausalLM.from_pretrained(out / "model")
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["algo"], summary["steps"]) == ("hdpo", 4)
+    again = hdpo(*words, "--steps", "4")
+    assert again.returncode == 0
+    assert "is finished" in again.stdout
+    longer = hdpo(*words, "--steps", "6")
+    assert longer.returncode == 2
+    assert "--resume" in longer.stderr
+    resumed = hdpo(*words, "--steps", "6", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads((out / "summary.json").read_text())["steps"] == 6
+    other = hdpo(*words, "--steps", "6", "--seed", "5")
+    assert other.returncode == 2
+    assert "seed: 0 there, 5 now" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "--algo", "hpdo"], "unknown preset 'hpdo'"),
+        (["train", "--model", "./no", "--data", "chain-add"], "there is no folder"),
+        (["train", "--model", "BASE", "--data", "no.jsonl", *SMALL], "no.jsonl"),
+        (["train", "--model", "x", "--data", "chain-add", "--view", "none"], "view is 'none'"),
+        (["train", "--model", "x", "--data", "chain-add", "--eval.samples", "4"], "pass@8"),
+        (["train", "--model", "x", "--data", "d", "--rollout.group-size", "1"], "group of one"),
+        (["compare"], "--algos"),
+        (["compare", "--preset", "demo", "--algos", "gpro"], "no variant 'gpro'"),
+        (["compare", "--preset", "demo", "--seeds", "0"], "--seeds is 0"),
+        (["compare", "--algos", "grpo", "--model", "m", "--data", "d", "--pretrain"], "--pretrain"),
+    ],
+)
+def test_wrong_words_are_refused_with_a_remedy(words: list[str], says: str, tmp_path: Path) -> None:
+    """Exit code 2, one readable message, no traceback, nothing written."""
+    words = [str(demo.base_model()) if w == "BASE" else w for w in words]
+    done = hdpo(*words, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    text = " ".join((done.stderr + done.stdout).replace("│", " ").split())
+    assert says in text
+    assert "Traceback" not in text
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_view_that_no_problem_has_is_refused(tmp_path: Path) -> None:
+    """HDPO without a single solution cannot teach: said before anything is written."""
+    path = tmp_path / "bare.jsonl"
+    path.write_text(
+        "".join(json.dumps({"question": f"{i}#1", "answer": "1"}) + "\n" for i in range(40))
+    )
+    done = hdpo(
+        "train", "--model", demo.base_model(), "--data", path, "--out", tmp_path / "run", *SMALL
+    )
+    assert done.returncode == 2
+    assert "no training problem can be shown in view 'solution'" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_the_demos_claim(tmp_path: Path) -> None:
+    """GRPO leaves the cliffs where they were; strong HDPO with the paper's JSD learns them."""
+    done = hdpo(
+        "compare", "--preset", "demo", "--algos", "grpo", "hdpo-strong", "--steps", "60",
+        "--out", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = {r["variant"]: r for r in json.loads((tmp_path / "summary.json").read_text())}
+    assert rows["grpo"]["cliff"]["pass@8"] <= 0.05
+    assert rows["hdpo-strong"]["cliff"]["pass@8"] >= 0.5
+    assert rows["hdpo-strong"]["control"]["pass@8"] <= 0.05
+    assert rows["hdpo-strong"]["easy"]["greedy"] >= 0.95
+    page = (tmp_path / "report.html").read_text()
+    assert "hdpo-strong" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    kept = hdpo("compare", "--preset", "demo", "--algos", "grpo", "hdpo-strong", "--steps", "60",
+                "--out", tmp_path)  # fmt: skip
+    assert kept.returncode == 0, "finished runs are kept and only the report is written again"
