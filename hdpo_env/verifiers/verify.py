@@ -52,7 +52,15 @@ class MathVerifier:
     ) -> Verdict:
         """Judge one completion against one gold answer or several accepted forms of it."""
         start = perf_counter()
-        golds = gold_texts(gold)
+        try:
+            return self._verify(start, completion, gold_texts(gold), finish_reason)
+        except Exception as error:  # a defect here must cost one abstention, never a run
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            return _verdict(start, None, (Outcome.ERROR, reason, "fault"))
+
+    def _verify(
+        self, start: float, completion: str, golds: tuple[str, ...], finish_reason: str | None
+    ) -> Verdict:
         prepared = prepare_golds(golds)
         if prepared.error:
             return _verdict(start, None, (Outcome.BAD_GOLD, prepared.error, "gold"))

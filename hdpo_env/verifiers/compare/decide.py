@@ -58,7 +58,10 @@ def decide(gold: Answer, answer: Answer, leaf: Leaf = same_value) -> Decision:
 
 def _choices(gold: Answer, answer: Answer, leaf: Leaf) -> Decision | None:
     """Decide when the gold is a choice or the answer is a choice with its text."""
+    several, others = letters_of(gold.text), letters_of(answer.text)
     wanted, given = choice(gold.text), choice(answer.text)
+    if several and is_separated(gold.text) and (others or given):
+        return Decision(several == others, "choice")
     if wanted is not None and not wanted[1]:
         if given is not None and not (given[1] and _is_call(answer)):
             return Decision(wanted[0] == given[0], "choice")
@@ -70,8 +73,7 @@ def _choices(gold: Answer, answer: Answer, leaf: Leaf) -> Decision | None:
         return decide(rest, answer, leaf)
     if given is not None and (tail := rest_of_choice(answer.text)) and not gold.has_words:
         return decide(gold, parse_answer(tail), leaf)
-    several, others = letters_of(gold.text), letters_of(answer.text)
-    if several and others and (is_separated(gold.text) or is_separated(answer.text)):
+    if several and others and is_separated(answer.text):
         return Decision(several == others, "choice")
     return None
 

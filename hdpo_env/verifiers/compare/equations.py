@@ -58,7 +58,9 @@ def _equation(left: Node, right: Node) -> Node:
     if not is_name(left) and is_name(right):
         left, right = right, left
     if not letters(left) and not letters(right) and not _has_text(left):
-        return right  # 2 + 3 = 5: the value is what it ends in
+        a, b = rational(left), rational(right)
+        if a is None or b is None or a == b:
+            return right  # 2 + 3 = 5: the value is what it ends in
     both = [n for n in (left, right) if isinstance(n, Op) and n.name == "seq" and n.data == "()"]
     if len(both) == 2 and len(left.args) == len(right.args):  # type: ignore[union-attr]
         if all(isinstance(x, Sym) for x in left.args):  # type: ignore[union-attr]

@@ -142,15 +142,16 @@ def _matrices(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
 
 
 def _bases(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
-    """Numbers in base n: both bases given, or the same digits with one base left out."""
+    """Numbers in base n: equal values, or the gold's digits with its base left out."""
     a, b = _based(gold), _based(answer)
     if a is None and b is None:
         return _PASS
     if a is not None and b is not None:
         return a[1] == b[1]
-    digits, other = (a, answer) if a is not None else (b, gold)
-    assert digits is not None
-    return isinstance(other, Num) and str(other.value) == digits[0]
+    if a is not None:
+        return isinstance(answer, Num) and str(answer.value) == a[0]
+    assert b is not None
+    return isinstance(gold, Num) and gold.value == b[1]
 
 
 def _based(node: Node) -> tuple[str, int] | None:

@@ -17,7 +17,6 @@ Source: Schwartz, "Fast probabilistic algorithms for verification of polynomial 
 from __future__ import annotations
 
 import hashlib
-import math
 
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, walk
@@ -26,6 +25,7 @@ _FIELDS = ((1878226735676994917, 1249579332934951055), (1222323285851968229, 243
 _POINTS = 2  # per field
 MAX_EXPONENT = 1 << 40
 _MAX_DEGREE = 1 << 20
+_MAX_FACTORIAL = 10_000
 _RATIONAL = frozenset({"+", "*", "/", "neg", "^", "fact", "percent", "call"})
 
 
@@ -64,7 +64,7 @@ def _is_rational(node: Node) -> bool:
             return False
         if not isinstance(part, Op):
             continue
-        if part.name not in _RATIONAL or (part.name == "fact" and _small(part.args[0]) is None):
+        if part.name not in _RATIONAL or (part.name == "fact" and not _has_factorial(part)):
             return False
         if part.name == "^":
             exponent = _small(part.args[1])
@@ -81,6 +81,11 @@ def _small(node: Node) -> int | None:
     if value is None or value.denominator != 1 or abs(value) >= MAX_EXPONENT:
         return None
     return value.numerator
+
+
+def _has_factorial(node: Op) -> bool:
+    n = _small(node.args[0])
+    return n is not None and 0 <= n <= _MAX_FACTORIAL
 
 
 class Field:
@@ -128,8 +133,8 @@ class Field:
                 return self.value(node.args[0]) * self._inverse(100) % p
             case "^":
                 return self._power(*node.args)
-            case "fact" if (n := _small(node.args[0])) is not None and 0 <= n <= 1_000:
-                return math.prod(range(1, n + 1)) % p
+            case "fact" if _has_factorial(node):
+                return self._factorial(_small(node.args[0]) or 0)
         return self._oracle_of(node)
 
     def _power(self, base: Node, exponent: Node) -> int:
@@ -140,6 +145,12 @@ class Field:
         if n <= 0 and value == 0:
             raise Undefined("a non-positive power of zero")
         return pow(value if n >= 0 else self._inverse(value), abs(n), self._p)
+
+    def _factorial(self, n: int) -> int:
+        result = 1
+        for k in range(2, n + 1):
+            result = result * k % self._p
+        return result
 
     def _inverse(self, value: int) -> int:
         if value % self._p == 0:

@@ -42,7 +42,10 @@ def agree(left: Node, right: Node) -> bool | None:
     if len(parts) > _MAX_NODES or len(names) > 12:
         return None
     if not names:
-        return _compare(left, right, {}, True)
+        try:
+            return _compare(left, right, {}, True)
+        except OutOfDomain:
+            return None
     complex_allowed = any(isinstance(n, Sym) and n.name == "i" for n in parts)
     if any(isinstance(n, Op) and n.name in _INTEGER_ONLY for n in parts):
         return _over(left, right, _integer_points(names), complex_allowed)
@@ -85,8 +88,10 @@ def _integer_points(names: list[str]) -> Iterator[dict[str, Fraction]]:
     rng = Random(derive_seed("verifier.integers", *names))
     for attempt in range(_TRIES):
         top = 6 + 2 * attempt
-        values = sorted(rng.sample(range(1, top + len(names)), len(names)), reverse=True)
-        if attempt % 2:
+        values = sorted(rng.sample(range(1, top + len(names)), len(names)))
+        if attempt % 3 == 1:
+            values.reverse()
+        elif attempt % 3 == 2:
             rng.shuffle(values)
         yield {name: Fraction(value) for name, value in zip(names, values, strict=True)}
 

@@ -118,6 +118,8 @@ def _relation(node: Op) -> tuple[str | None, Region] | None:
         inner = region(node.args[1])
         lhs = node.args[0]
         return None if inner is None else (lhs.name if isinstance(lhs, Sym) else None, inner[1])
+    if names == ["="] and isinstance(node.args[0], Sym) and not letters(node.args[1]):
+        return node.args[0].name, (point(node.args[1]),)
     if names == ["!="] and isinstance(node.args[0], Sym):
         return node.args[0].name, _complement(node.args[1])
     if len(names) == 1 and names[0] in _FLIP:

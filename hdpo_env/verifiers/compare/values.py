@@ -48,7 +48,7 @@ def same_value(gold: Node, answer: Node) -> bool | None:
     parts = [*walk(gold), *walk(answer)]
     if any(isinstance(n, Op) and n.name in _UNEVALUATED for n in parts):
         return False
-    if any(isinstance(n, Sym) and n.name in ("oo", "emptyset") for n in parts):
+    if any(isinstance(n, Sym) and _is_no_number(n.name) for n in parts):
         return _sign_free(gold) == _sign_free(answer)
     verdict = identical(gold, answer)
     if verdict is None:
@@ -58,6 +58,11 @@ def same_value(gold: Node, answer: Node) -> bool | None:
     if verdict is False and not letters(gold) and not letters(answer):
         return _is_rounding(gold, exact_gold, answer, exact_answer)
     return verdict
+
+
+def _is_no_number(name: str) -> bool:
+    """Whether a symbol stands for infinity or for a set."""
+    return name in ("oo", "emptyset") or name.startswith("bb")
 
 
 def _sign_free(node: Node) -> Node:

@@ -8,7 +8,7 @@ _TAIL = 4_000  # characters at the end in which a statement is looked for
 _HASH = re.compile(r"####[ \t]*(.+)")
 _MARKER = re.compile(
     r"(?:final\s+answer|(?:correct\s+)?(?:answer|option|choice)|solution\s+is)\b[*_\s]*"
-    r"(?:(?:is|are|=|:|would be|equals)[*_\s:]*)+"
+    r"(?:(?:is|are|=|:|would be|equals|\n)[*_\s:]*)+"
     r"|^[*_\s]*A:[*_\s]*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -21,6 +21,7 @@ _CONCLUSION = re.compile(
     r"final|obtain|makes)\b|=|\\therefore",
     re.IGNORECASE,
 )
+_OPENING = re.compile(r"(?:so|thus|therefore|hence|finally)\b[,:\s]*", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\b(?:cannot|can't|can not|unable|sorry|don't know|do not know|not sure|no idea|unclear|"
     r"give up|impossible to (?:say|tell|determine)|not enough information)\b",
@@ -69,8 +70,9 @@ def concluded(text: str) -> str | None:
     stripped = text.strip()
     if not stripped or _REFUSAL.search(stripped[-_TAIL:]):
         return None
-    if len(stripped) <= _SHORT and "\n" not in stripped and not _is_prose(stripped):
-        return stripped
+    bare = _OPENING.sub("", stripped)
+    if len(bare) <= _SHORT and "\n" not in bare and not _is_prose(bare):
+        return bare
     sentence = _last_sentence(stripped[-_TAIL:])
     formulas = list(_DELIMITED.finditer(sentence))
     if formulas:
@@ -86,7 +88,8 @@ def concluded(text: str) -> str | None:
 
 
 def _is_prose(line: str) -> bool:
-    return len(re.findall(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", line))) > 4
+    spoken = re.findall(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", line))
+    return len(spoken) > (1 if _DELIMITED.search(line) else 4)
 
 
 def _last_sentence(text: str) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
 from hdpo_env.verifiers.parse.nodes import Node, Op, ParseError
 from hdpo_env.verifiers.parse.parser import Parser
-from hdpo_env.verifiers.parse.spelling import to_latex, unwrap
+from hdpo_env.verifiers.parse.spelling import to_latex, unwrap, without_dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ _COMMAND = re.compile(
     r"|[,;:! ])\s*|\\\\"
 )
 _NOT_WORD = re.compile(r"[^a-z0-9+\-./%<>=|^_\\]+")
+_HALF_DAY = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
 _ARTICLES = re.compile(r"\b(?:the|an?)\b")
 _DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
 
@@ -52,7 +53,7 @@ def parse_answer(text: str) -> Answer:
     """
     if len(text) > MAX_CHARS:
         return Answer(text, text, "", (), f"longer than {MAX_CHARS} characters")
-    spelled = unwrap(to_latex(unwrap(text)))
+    spelled = _HALF_DAY.sub(r"\1m", without_dollars(unwrap(to_latex(unwrap(text)))))
     try:
         tokens = tokenize(spelled)
     except ParseError as error:

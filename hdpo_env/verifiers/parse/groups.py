@@ -47,6 +47,8 @@ def atom(p: Parser) -> Node:
 
 def _group(p: Parser) -> Node:
     p.take()
+    if p.token.kind == "sym" and p.peek().kind in ("bar", "mid"):
+        return _builder(p)  # {x | x > 3} without backslashes
     if p.token.kind == "rb":
         p.take()
         return atom(p) if p.token.kind != "end" else _fail("an empty group")
@@ -109,6 +111,16 @@ def _set(p: Parser) -> Node:
     p.bars = bars
     p.expect("close")
     return Op("builder", (inner, condition))
+
+
+def _builder(p: Parser) -> Node:
+    element = Sym(p.take().value)
+    p.take()
+    bars, p.bars = p.bars, []
+    condition = p.answer(frozenset({"rb"}))
+    p.bars = bars
+    p.expect("rb")
+    return Op("builder", (element, condition))
 
 
 def _absolute(p: Parser) -> Node:

@@ -144,8 +144,9 @@ class Parser:
     def sets(self) -> Node:
         """Unions, intersections and differences of sums; ratios and labels with a colon."""
         left = self.sum()
-        while self.token.kind == "setop":
-            left = Op(self.take().value, (left, self.sum()))
+        while self.token.kind == "setop" or self._is_spoken_union():
+            token = self.take()
+            left = Op(token.value if token.kind == "setop" else "cup", (left, self.sum()))
         if self.token.kind == ":" and not (self.bars and self.bars[-1] == "set"):
             self.take()
             if isinstance(left, Op) and left.name == "text":
@@ -156,6 +157,11 @@ class Parser:
                 parts.append(self.sum())
             return Op("ratio", tuple(parts))
         return left
+
+    def _is_spoken_union(self) -> bool:
+        """A capital U between two intervals."""
+        around = self.at > 0 and self.tokens[self.at - 1].kind == "close"
+        return bool(around and self.token[:2] == ("sym", "U") and self.peek().kind == "open")
 
     # -- arithmetic ----------------------------------------------------------------------
 
@@ -218,6 +224,8 @@ class Parser:
 
     def _continues_product(self) -> bool:
         kind, value, _ = self.token
+        if self._is_spoken_union():
+            return False
         if kind == "open":
             if value == "(" and self.peek() == Token("cmd", "mod"):
                 return False
@@ -322,6 +330,8 @@ class Parser:
         if kind == "sym":
             return self._symbol()
         if kind == "fn":
+            if self.peek().kind in (":", "rel", "end"):
+                return Op("text", (), self.take().value)  # "max: 5"
             return groups.function(self)
         if kind == "money":
             self.take()
@@ -419,6 +429,11 @@ class Parser:
             return self.power() if not self.is_op("-") else self.signed()
         return Op("text", (), " ".join(spoken))
 
+    def _names_unit(self, kind: str) -> bool:
+        """Whether what follows an operator belongs to a unit: a word, or a lone letter (km/h)."""
+        is_last = self.peek(2).kind in ("end", ",", "and", "or", "op", "close", "rel")
+        return kind == "word" or (kind == "sym" and is_last)
+
     def _quantity(self, node: Node) -> Node:
         """A value followed by words: scale words multiply, the rest is its unit."""
         spelling: list[str] = []
@@ -430,10 +445,12 @@ class Parser:
                 node = Op("*", (node, Num(Fraction(words.SCALES[value.lower()]))))
             elif kind == "word" and value.lower() not in words.EQUALS:
                 spelling.append(self.take().value)
+            elif kind == "sym" and spelling and spelling[-1] in ("*", "/"):
+                spelling.append(self.take().value)
             elif kind == "op" and value == "^" and spelling:
                 self.take()
                 spelling.append("^" + _plain(self.exponent_value()))
-            elif kind == "op" and value in "*/-" and after == "word" and spelling:
+            elif kind == "op" and value in "*/-" and spelling and self._names_unit(after):
                 spelling.append(self.take().value)
             else:
                 break

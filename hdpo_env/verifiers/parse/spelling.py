@@ -95,6 +95,7 @@ def to_latex(text: str) -> str:
     return unicodedata.normalize("NFKC", text.translate(_TABLE))
 
 
+_DOLLAR = re.compile(r"(?<!\\)\$(.?)", re.DOTALL)
 _WRAPPERS = (("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ("$", "$"))
 
 
@@ -117,6 +118,19 @@ def unwrap(text: str) -> str:
                 if start not in inner and end not in inner:
                     text = inner
     return text
+
+
+def without_dollars(text: str) -> str:
+    r"""Drop dollar signs that switch to mathematics; keep those that are money.
+
+    >>> without_dollars("12 $ and $13"), without_dollars("$5 and $6")
+    ('12  and 13', '$5 and $6')
+    """
+    if "$" not in text:
+        return text
+    signs = _DOLLAR.findall(text)
+    money = all(after.isdigit() for after in signs)
+    return text if money or len(signs) % 2 else _DOLLAR.sub(r"\1", text)
 
 
 def _needs_its_end(text: str) -> bool:
