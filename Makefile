@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SEEDS  ?= 1
+INSTALL_COQ ?= no
 
 .PHONY: help demo test test-slow check bench proofs clean
 .DEFAULT_GOAL := help
@@ -40,7 +41,7 @@ bench: $(VENV)/.dev  ## ratios within one run: losses, sampling, imports, verifi
 	$(BIN)/python -m benchmarks
 
 proofs:  ## build and audit the Coq proofs
-	$(MAKE) -C proofs check
+	$(MAKE) -C proofs check INSTALL_COQ=$(INSTALL_COQ)
 
 clean:  ## remove the virtual environment and the runs
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache .hypothesis
