@@ -1,0 +1,69 @@
+"""What the environments share: sources by name, prompts, and a verifier for each problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.problems.source import PROBLEMS, ProblemSource
+from hdpo_env.prompts import student_prompt
+from hdpo_env.types import Completion, Problem, Prompt, Verdict
+from hdpo_env.verifiers.protocol import VERIFIERS, Verifier
+
+
+class Judges:
+    """The verifier of each problem: the given one for all, or the one that the problem names."""
+
+    def __init__(self, verifier: Verifier | str | None = None) -> None:
+        self._fixed = VERIFIERS[verifier]() if isinstance(verifier, str) else verifier
+        self._named: dict[str, Verifier] = {}
+
+    def verify(self, problem: Problem, completion: Completion) -> Verdict:
+        """The verdict on one completion."""
+        return self.of(problem).verify(
+            completion.text, problem.answers, finish_reason=completion.finish_reason
+        )
+
+    def of(self, problem: Problem) -> Verifier:
+        """The verifier that judges this problem."""
+        if self._fixed is not None:
+            return self._fixed
+        if problem.verifier not in self._named:
+            self._named[problem.verifier] = VERIFIERS[problem.verifier]()
+        return self._named[problem.verifier]
+
+
+def source_of(problems: str | ProblemSource, settings: dict[str, Any]) -> ProblemSource:
+    """A source given by its name and settings, or the source itself.
+
+    Raises:
+        ConfigError: settings for a source that is already made.
+        DataError: the source is empty.
+    """
+    if isinstance(problems, str):
+        return PROBLEMS[problems](**settings)
+    if settings:
+        raise ConfigError(f"settings {sorted(settings)} only apply to a source given by its name")
+    if not len(problems):
+        raise DataError("the problem source is empty: give at least one problem")
+    return problems
+
+
+def prompt_of(problem: Problem, template: str | None) -> Prompt:
+    """The student's prompt, by default in the form that the problem's verifier reads."""
+    # The exact verifier accepts no words around the answer, so it is asked for without them.
+    return student_prompt(
+        problem, template or ("plain" if problem.verifier == "exact" else "boxed")
+    )
+
+
+def find_problem(source: ProblemSource, problem_id: str) -> Problem:
+    """The problem with this id.
+
+    Raises:
+        DataError: there is none.
+    """
+    for problem in source:
+        if problem.id == problem_id:
+            return problem
+    raise DataError(f"no problem of this source has id {problem_id!r}: check the split and seed")
