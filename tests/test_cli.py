@@ -327,7 +327,7 @@ def test_malformed_lines_are_named_and_counted(rollouts: Callable[..., Path]) ->
         (3, "has no usable 'problem_id'"),
         (4, "has neither 'verdict' nor 'reward' nor both 'completion' and 'gold'"),
         (5, "'verdict' is 'perhaps'"),
-        (6, "is not an object"),
+        (6, "is a list, not an object"),
         (7, "'completion' is a int"),
         (9, "the file ends in the middle of it"),
     ):

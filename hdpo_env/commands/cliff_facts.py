@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from hdpo_env.cliffs import GroupRates, classify_correct, fit_prior
-from hdpo_env.commands.rollout_lines import Tally
+from hdpo_env.commands.tally import Tally
 from hdpo_env.types import GroupKind
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import tyro
 
 from hdpo_env.commands.cliff_facts import summarize
-from hdpo_env.commands.rollout_lines import LineFields, Tally, tally_lines
+from hdpo_env.commands.rollout_lines import LineFormat
+from hdpo_env.commands.tally import Tally, tally_file, tally_lines
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.verifiers import VERIFIERS
 
@@ -65,15 +64,8 @@ def run(options: Options) -> int:
     VERIFIERS[options.verifier]  # an unknown name is refused before a million lines are read
     tally = Tally()
     for path in options.files:
-        with _opened(path) as file:
-            tally_lines(
-                file,
-                path.name,
-                tally,
-                fields=_fields(options),
-                verifier=lambda: VERIFIERS[options.verifier](),
-                success_reward=options.success_reward,
-            )
+        tally.num_read = 0  # line numbers are each file's own
+        tally.add(_read(path, _format(options)))
     _warn(tally, options)
     facts = summarize(tally, options.threshold)
     if options.ids is not None:
@@ -85,29 +77,30 @@ def run(options: Options) -> int:
     return 0
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _read(path: Path, line_format: LineFormat) -> Tally:
     if str(path) == "-":
-        yield sys.stdin.buffer
-    else:
-        with path.open("rb") as file:
-            yield file
+        return tally_lines(sys.stdin.buffer, "-", line_format)
+    return tally_file(path, line_format)
 
 
-def _fields(options: Options) -> LineFields:
-    names = {f: getattr(options, f"{f}_field") for f in LineFields.__dataclass_fields__}
-    return LineFields(**names)
+def _format(options: Options) -> LineFormat:
+    named = {
+        f.name: getattr(options, f"{f.name}_field")
+        for f in fields(LineFormat)
+        if f.name not in ("success_reward", "verifier")
+    }
+    return LineFormat(**named, success_reward=options.success_reward, verifier=options.verifier)
 
 
 def _warn(tally: Tally, options: Options) -> None:
-    for fault in tally.named_faults:
+    for fault in tally.faults:
         print(fault, file=sys.stderr)
-    if (more := tally.num_malformed - len(tally.named_faults)) > 0:
+    if (more := tally.num_malformed - len(tally.faults)) > 0:
         print(f"... and {more} more malformed lines", file=sys.stderr)
     if not tally.num_lines:
         raise DataError("there are no lines to read: give a file of rollouts, one object a line")
     if tally.num_malformed == tally.num_lines:
-        found = f"; a line has: {', '.join(tally.first_fields)}" if tally.first_fields else ""
+        found = f"; a line has: {', '.join(tally.fields_found)}" if tally.fields_found else ""
         raise DataError(
             f"none of {tally.num_lines} lines could be used: name your fields with "
             "--problem-id-field, --verdict-field, --reward-field, --completion-field, --gold-field"

@@ -58,7 +58,8 @@ TRAINING = (
     Panel(
         "distill/token_divergence",
         "Distillation loss",
-        "The divergence of student and teacher per distilled token, in nats, before its weight.",
+        "The divergence of student and teacher per distilled token, in nats, before its weight. "
+        "Different divergences have different scales.",
         axis="zero",
     ),
     Panel(

@@ -1,0 +1,128 @@
+"""Files of rollouts -> counts per group, on all cores where a file is large.
+
+Every line is counted or reported with its number; nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from hdpo_env.commands.rollout_lines import GroupKey, LineError, LineFormat, LineReader
+
+_MAX_NAMED = 10  # faults that are kept with their line; the rest are counted
+_BITS = 40  # counts of three outcomes in one integer: a group costs one dict entry
+_ONE = {True: 1, False: 1 << _BITS, None: 1 << 2 * _BITS}
+_PART_BYTES = 32 << 20  # what one process reads at a time; smaller files stay in this process
+
+
+class Fault(NamedTuple):
+    """A line that could not be counted."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+@dataclass
+class Tally:
+    """Counts per group, and what could not be counted.
+
+    A group is the rollouts of one problem in one step; lines without a step are of one step.
+    """
+
+    groups: dict[GroupKey, int] = field(default_factory=dict)
+    num_read: int = 0  # lines of the files, blank ones included
+    num_lines: int = 0
+    num_malformed: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    shaped_rewards: set[float] = field(default_factory=set)
+    fields_found: tuple[str, ...] = ()  # of the first line that lacks what it needs
+
+    def counts(self) -> Iterator[tuple[GroupKey, tuple[int, int, int]]]:
+        """Each group with its (correct, wrong, abstained) rollouts."""
+        mask = (1 << _BITS) - 1
+        for key, packed in self.groups.items():
+            yield key, (packed & mask, packed >> _BITS & mask, packed >> 2 * _BITS)
+
+    def add(self, other: Tally) -> None:
+        """Add what another tally counted; its line numbers continue where this one's end."""
+        for key, packed in other.groups.items():
+            self.groups[key] = self.groups.get(key, 0) + packed
+        room = _MAX_NAMED - len(self.faults)
+        self.faults += [f._replace(line=f.line + self.num_read) for f in other.faults[:room]]
+        self.num_read += other.num_read
+        self.num_lines += other.num_lines
+        self.num_malformed += other.num_malformed
+        self.shaped_rewards |= other.shaped_rewards
+        self.fields_found = self.fields_found or other.fields_found
+
+
+def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> Tally:
+    """Count the lines of one stream."""
+    tally, read = Tally(), LineReader(line_format)
+    groups, number = tally.groups, 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            key, correct = read(line)
+            groups[key] = groups.get(key, 0) + _ONE[correct]
+        except LineError as error:
+            if not line.strip():
+                tally.num_lines -= 1
+                continue
+            tally.num_malformed += 1
+            tally.fields_found = tally.fields_found or error.found
+            if len(tally.faults) < _MAX_NAMED:
+                tally.faults.append(Fault(name, number, str(error)))
+    tally.num_read = number
+    tally.num_lines += number
+    tally.shaped_rewards = read.shaped_rewards
+    return tally
+
+
+def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_BYTES) -> Tally:
+    """Count the lines of one file; a file of several parts is read by all cores.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    size = path.stat().st_size
+    if size <= part_bytes or not path.is_file():
+        with path.open("rb") as file:
+            return tally_lines(file, path.name, line_format)
+    parts = [
+        (path, at, min(at + part_bytes, size), line_format) for at in range(0, size, part_bytes)
+    ]
+    whole = Tally()
+    context = multiprocessing.get_context("spawn")
+    workers = min(len(parts), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        for tally in pool.map(_tally_part, parts):
+            whole.add(tally)
+    return whole
+
+
+def _tally_part(part: tuple[Path, int, int, LineFormat]) -> Tally:
+    path, start, end, line_format = part
+    with path.open("rb") as file:
+        return tally_lines(lines_between(file, start, end), path.name, line_format)
+
+
+def lines_between(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    """The lines that begin in ``start <= position < end``; parts of a file share no line."""
+    at = start
+    if start:
+        # A line begins at ``start`` only if the byte before ends one.
+        file.seek(start - 1)
+        at = start - 1 + len(file.readline())
+    while at < end and (line := file.readline()):
+        at += len(line)
+        yield line

@@ -1,0 +1,128 @@
+"""Counting rollouts in files, line by line and part by part."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdpo_env.commands.rollout_lines import LineError, LineFormat, LineReader
+from hdpo_env.commands.tally import Tally, lines_between, tally_file, tally_lines
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from([b"", b"   ", b"nonsense", b"[1]", b'{"problem_id": 1}', b"\xff\xfe"]),
+        st.builds(
+            lambda p, v, s: json.dumps({"problem_id": p, "verdict": v, "step": s}).encode(),
+            st.sampled_from("abc"),
+            st.sampled_from([True, False, None, "maybe"]),
+            st.integers(0, 1),
+        ),
+    ),
+    max_size=25,
+)
+
+
+def _slow(lines: list[bytes]) -> tuple[Counter, int, list[int]]:
+    """An independent count: groups, used lines, numbers of malformed lines."""
+    groups: Counter = Counter()
+    used, bad = 0, []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            outcome = row["verdict"]
+            assert outcome in (True, False, None)
+            groups[(str(row["problem_id"]), row["step"], outcome)] += 1
+            used += 1
+        except (ValueError, KeyError, TypeError, AssertionError):
+            bad.append(number)
+    return groups, used, bad
+
+
+@given(LINES, st.booleans())
+def test_a_tally_is_the_slow_count(lines: list[bytes], ends_with_newline: bool) -> None:
+    """Groups, counts and line numbers equal those of a plain second implementation."""
+    content = b"\n".join(lines) + (b"\n" if ends_with_newline else b"")
+    tally = tally_lines(io.BytesIO(content), "f", LineFormat())
+    groups, used, bad = _slow(content.split(b"\n"))
+    found: Counter = Counter()
+    for (problem, step), counts in tally.counts():
+        for outcome, n in zip((True, False, None), counts, strict=True):
+            found[(problem, step, outcome)] += n
+    assert +found == groups
+    assert tally.num_lines == used + len(bad)
+    assert tally.num_malformed == len(bad)
+    assert [f.line for f in tally.faults] == bad[:10]
+
+
+@given(LINES, st.booleans(), st.integers(1, 60))
+def test_parts_of_a_file_are_the_file(lines: list[bytes], newline: bool, part: int) -> None:
+    """Cutting a file at any bytes, counting the parts and adding them changes nothing."""
+    content = b"\n".join(lines) + (b"\n" if newline else b"")
+    file = io.BytesIO(content)
+    whole = tally_lines(io.BytesIO(content), "f", LineFormat())
+    added = Tally()
+    pieces = []
+    for start in range(0, len(content), part):
+        piece = list(lines_between(file, start, min(start + part, len(content))))
+        pieces += piece
+        added.add(tally_lines(piece, "f", LineFormat()))
+    assert pieces == list(io.BytesIO(content))
+    assert dict(added.groups) == dict(whole.groups)
+    assert (added.num_lines, added.num_malformed) == (whole.num_lines, whole.num_malformed)
+    assert added.faults == whole.faults
+
+
+def test_processes_count_like_one(tmp_path: Path) -> None:
+    """A file that is read by several processes gives the same tally and line numbers."""
+    path = tmp_path / "r.jsonl"
+    rows = [json.dumps({"problem_id": i % 7, "reward": i % 3 == 0}) for i in range(400)]
+    rows[137] = "nonsense"
+    path.write_text("\n".join(rows))
+    parts = tally_file(path, LineFormat(), part_bytes=4000)
+    whole = tally_file(path, LineFormat())
+    assert dict(parts.groups) == dict(whole.groups)
+    assert [f.line for f in parts.faults] == [f.line for f in whole.faults] == [138]
+
+
+@pytest.mark.parametrize(
+    ("row", "correct"),
+    [
+        ({"verdict": True, "reward": 0}, True),
+        ({"verdict": "CORRECT "}, True),
+        ({"verdict": "truncated"}, False),
+        ({"verdict": "bad_gold"}, None),
+        ({"verdict": None, "reward": 1}, None),
+        ({"reward": 0.99}, False),
+        ({"reward": 1.1, "completion": "x", "gold": "y"}, True),
+        ({"reward": None}, None),
+        ({"completion": "\\boxed{2}", "gold": 2}, True),
+        ({"completion": "", "gold": "2"}, False),
+        ({"completion": "\\boxed{2}", "gold": ""}, None),
+    ],
+)
+def test_how_a_line_says_how_it_came_out(row: dict, correct: bool | None) -> None:
+    """Verdict before reward before judging; an abstention is None in each of them."""
+    line = json.dumps({"problem_id": "p", **row}).encode()
+    assert LineReader(LineFormat())(line) == (("p", None), correct)
+
+
+def test_gold_answers_stay_out_of_complaints() -> None:
+    """A line whose gold answer cannot be used is refused without repeating the answer."""
+    line = b'{"problem_id": 1, "completion": "x", "gold": {"secret": "42"}}'
+    with pytest.raises(LineError) as error:
+        LineReader(LineFormat())(line)
+    assert "42" not in str(error.value)
+
+
+def test_an_unknown_verifier_is_refused_at_once() -> None:
+    """A misspelt verifier does not wait for the first completion to be noticed."""
+    with pytest.raises(KeyError, match="unknown verifier 'maths'"):
+        LineReader(LineFormat(verifier="maths"))
