@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -59,6 +61,15 @@ class HeadFunction(torch.autograd.Function):
         whole = bool(grad == 1)  # the usual case needs no copy of the head's gradient
         scaled = (x if x is None or whole else x * grad.to(x.dtype) for x in ctx.saved_tensors)
         return (*scaled, None)
+
+
+def _kernels(S: Tensor, plan: _rows.Plan, dense: bool) -> ModuleType | None:
+    """The GPU's kernels where there is a GPU, Triton, and a case they know."""
+    if not (S.is_cuda and S.dtype == torch.float32 and find_spec("triton")):
+        return None
+    from hdpo_env.losses import _triton
+
+    return _triton if _triton.serves(plan, dense) else None
 
 
 class _Run:
@@ -129,18 +140,21 @@ class _Run:
 
     def _chunk(self, rows: Tensor, g: int, unseen: int, S: Tensor, X: Tensor | None) -> None:
         job = self.job
-        part = self._part(rows, g)
-        stats = _rows.read(S, X, g, part, job.plan)
+        part, kernels = self._part(rows, g), _kernels(S, job.plan, X is not None)
+        stats = (kernels or _rows).read(S, X, g, part, job.plan)
         weight = job.weight[rows[:g]]
         if job.old_logprobs is not None:
             weight = weight * (stats.logprobs[:g] - job.old_logprobs[rows[:g]]).exp()
         slope = self._token_loss(rows, unseen, stats.logprobs)
         self._record(rows, g, stats, weight)
         if self.grads.wanted:
-            _rows.write_(S, X, part, stats, weight, slope, job.plan)
             live = slope != 0
             live[:g] |= weight != 0
-            self._differentiate(rows, S, live)
+            low = _project.native_wide_output(self.h, self.W)
+            dtype = self.W.dtype if low and kernels else self.wide
+            write = (kernels or _rows).write
+            G = write(S, X, part, stats, weight, slope, job.plan, dtype)
+            self._differentiate(rows, G, live)
 
     def _part(self, rows: Tensor, g: int) -> _rows.Part:
         job = self.job

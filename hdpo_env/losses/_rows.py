@@ -2,7 +2,7 @@
 
 A chunk holds the student's logits ``S[c, V]`` and, for its first g rows, the teacher's part
 ``X[g, V]``: the difference of logits over one head, or the logits of another head. `read` turns S
-into probabilities and X into slopes, in place; `write_` turns both into the gradient, in place. The
+into probabilities and X into slopes, in place; `write` turns both into the gradient, in place. The
 work goes by blocks of rows that stay in the cache, so that temporaries are small and a pass costs
 no memory traffic.
 """
@@ -78,14 +78,16 @@ def read(S: Tensor, X: Tensor | None, g: int, part: Part, plan: Plan) -> Stats:
         _student(S[cut], stats.lse[cut], stats.entropy[cut], plan)
     if part.targets is not None:
         stats.logprobs -= stats.lse
-    if at_ids is not None:
-        _sparse(S[:g], at_ids - stats.lse[:g, None], part, stats, plan)
+    if at_ids is not None and part.ids is not None:
+        rest = _mass_outside(S[:g], part.ids, plan.merge)
+        fill_sparse(rest, at_ids - stats.lse[:g, None], part, stats, plan)
     return stats
 
 
-def write_(
-    S: Tensor, X: Tensor | None, part: Part, stats: Stats, weight: Tensor, slope: Tensor, plan: Plan
-) -> None:
+def write(
+    S: Tensor, X: Tensor | None, part: Part, stats: Stats, weight: Tensor,
+    slope: Tensor, plan: Plan, dtype: torch.dtype,
+) -> Tensor:  # fmt: skip
     """S becomes the gradient in the logits of ``sum_n weight_n D_n + slope_n log p_n(y_n)``.
 
     ``p (w (X - mean) - slope) + slope 1_y``; KL(q || p) has ``p - X`` for ``p (X - mean)``, and a
@@ -108,6 +110,7 @@ def write_(
         _scatter_add_(S[:g], part.ids, w * stats.sparse, plan.merge)
     if part.targets is not None:
         _scatter_add_(S, part.targets.unsqueeze(-1), slope.unsqueeze(-1), plan.merge)
+    return S.to(dtype)
 
 
 def _blocks(start: int, stop: int, S: Tensor, plan: Plan) -> list[slice]:
@@ -180,15 +183,13 @@ def _kl_from_difference(
     return lse + value - mean, value, mean
 
 
-def _sparse(p: Tensor, log_p: Tensor, part: Part, stats: Stats, plan: Plan) -> None:
+def fill_sparse(rest: Tensor, log_p: Tensor, part: Part, stats: Stats, plan: Plan) -> None:
     """The divergence over the k ids and one outcome for the rest, where q may give nothing.
 
     With slopes f over those outcomes the gradient is ``p_v (f_tail - mean)`` everywhere, and
     ``p_i (f_i - f_tail)`` more on the ids.
     """
-    assert part.ids is not None
     assert part.log_q is not None
-    rest = _mass_outside(p, part.ids, plan.merge)
     log_p = torch.cat([log_p, rest.log().unsqueeze(-1)], -1)
     on_ids, q = log_p.exp(), part.log_q.exp()
     terms, slopes = pointwise(plan.divergence, on_ids, q, log_p - part.log_q)
