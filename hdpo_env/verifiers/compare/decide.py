@@ -10,10 +10,9 @@ from hdpo_env.verifiers.compare.lists import is_integer_clause
 from hdpo_env.verifiers.compare.logic import any3
 from hdpo_env.verifiers.compare.match import Matcher
 from hdpo_env.verifiers.compare.quantities import lone_unit_letter
-from hdpo_env.verifiers.compare.regions import substitute
 from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer
-from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, walk
+from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, substitute, walk
 
 _SYNONYMS = (
     frozenset({"no solution", "no solutions", "no real solution", "no real solutions", "none",

@@ -9,8 +9,7 @@ from hdpo_env.verifiers.compare.lists import is_integer_clause
 from hdpo_env.verifiers.compare.logic import all3, any3
 from hdpo_env.verifiers.compare.modular import identical, same_zeros
 from hdpo_env.verifiers.compare.rational import rational
-from hdpo_env.verifiers.compare.regions import substitute
-from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, walk
+from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, substitute, walk
 
 Same = Callable[[Node, Node], "bool | None"]
 _FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "to": "to"}

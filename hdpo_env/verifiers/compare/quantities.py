@@ -105,7 +105,9 @@ def _one_sided(same: Same, one: Quantity, other: Node, is_gold: bool) -> bool | 
     values = [one.value]
     if one.unit.dimensions == _PERCENT.dimensions:
         values.append(Op("/", (one.value, Num(Fraction(100)))))
-    if one.unit.dimensions == _DEGREE.dimensions and any(isinstance(n, Sym) and n.name == "pi" for n in walk(other)):
+    if one.unit.dimensions == _DEGREE.dimensions and any(
+        isinstance(n, Sym) and n.name == "pi" for n in walk(other)
+    ):
         values = [_radians(one)]
     return any3(same(v, other) if is_gold else same(other, v) for v in values)
 

@@ -9,7 +9,7 @@ from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.values import Leaf
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute
 
 INFINITY: Node = Sym("oo")
 MINUS_INFINITY: Node = Op("neg", (INFINITY,))
@@ -175,15 +175,6 @@ def _linear(left: Node, relation: str, right: Node) -> tuple[str | None, Region]
     if slope == 0 or two - one != slope:
         return None
     return _half_line(Sym(name), relation if slope > 0 else _FLIP[relation], Num(-zero / slope))
-
-
-def substitute(node: Node, name: str, value: Node) -> Node:
-    """The node with every occurrence of a letter replaced."""
-    if isinstance(node, Sym):
-        return value if node.name == name else node
-    if isinstance(node, Op):
-        return Op(node.name, tuple(substitute(a, name, value) for a in node.args), node.data)
-    return node
 
 
 def _union(node: Op) -> tuple[str | None, Region] | None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hdpo_env.verifiers.compare.modular import identical
 from hdpo_env.verifiers.compare.rational import rational
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, walk
+from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, substitute, walk
 
 Leaf = Callable[[Node, Node], "bool | None"]
 _MIN_GOLD_DIGITS = 3  # a gold with fewer significant digits is exact, not rounded
@@ -55,9 +55,33 @@ def same_value(gold: Node, answer: Node) -> bool | None:
         from hdpo_env.verifiers.compare.numeric import agree
 
         verdict = agree(gold, answer)
+    if verdict is None and _is_undefined(answer) != _is_undefined(gold):
+        return False
+    if verdict is None and letters(gold) != letters(answer):
+        return False if _depends_apart(gold, answer) else None
     if verdict is False and not letters(gold) and not letters(answer):
         return _is_rounding(gold, exact_gold, answer, exact_answer)
     return verdict
+
+
+def _is_undefined(node: Node) -> bool:
+    """Whether a node divides by what is provably zero."""
+    return any(
+        isinstance(part, Op) and part.name == "/" and same_value(ZERO, part.args[1]) is True
+        for part in walk(node)
+    )
+
+
+def _depends_apart(gold: Node, answer: Node) -> bool:
+    """Whether one side provably changes with a letter that the other side does not have."""
+    from hdpo_env.verifiers.compare.numeric import agree
+
+    for one, other in ((gold, answer), (answer, gold)):
+        for name in sorted(letters(one) - letters(other)):
+            moved = [substitute(one, name, Num(Fraction(k, 3))) for k in (4, 7)]
+            if agree(*moved) is False:
+                return True
+    return False
 
 
 def _is_no_number(name: str) -> bool:

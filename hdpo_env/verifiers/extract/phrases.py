@@ -89,7 +89,7 @@ def concluded(text: str) -> str | None:
 
 def _is_prose(line: str) -> bool:
     spoken = re.findall(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", line))
-    return len(spoken) > (1 if _DELIMITED.search(line) else 4)
+    return len(spoken) > (1 if _DELIMITED.search(line) else 3)
 
 
 def _last_sentence(text: str) -> str:

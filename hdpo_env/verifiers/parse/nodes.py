@@ -61,6 +61,15 @@ def letters(node: Node) -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith("bb"))
 
 
+def substitute(node: Node, name: str, value: Node) -> Node:
+    """The node with every occurrence of a letter replaced."""
+    if isinstance(node, Sym):
+        return value if node.name == name else node
+    if isinstance(node, Op):
+        return Op(node.name, tuple(substitute(a, name, value) for a in node.args), node.data)
+    return node
+
+
 def integer(value: int) -> Num:
     """An integer node."""
     return Num(Fraction(value))

@@ -160,8 +160,9 @@ class Parser:
 
     def _is_spoken_union(self) -> bool:
         """A capital U between two intervals."""
-        around = self.at > 0 and self.tokens[self.at - 1].kind == "close"
-        return bool(around and self.token[:2] == ("sym", "U") and self.peek().kind == "open")
+        if self.token[:2] != ("sym", "U") or self.peek().kind != "open":
+            return False
+        return self.at > 0 and self.tokens[self.at - 1].kind == "close"
 
     # -- arithmetic ----------------------------------------------------------------------
 
@@ -244,7 +245,11 @@ class Parser:
         if token.kind == "cmd" and token.value == "frac" and whole:
             if _is_proper(right):
                 return Op("+", (left, right))
-            if isinstance(right, Op) and right.name in ("percent", "deg") and _is_proper(*right.args):
+            if (
+                isinstance(right, Op)
+                and right.name in ("percent", "deg")
+                and _is_proper(*right.args)
+            ):
                 return Op(right.name, (Op("+", (left, *right.args)),))
         if isinstance(left, Op) and left.name == "unit" and token.kind == "num":
             return Op("+", (left, self._quantity(right)))
@@ -443,9 +448,9 @@ class Parser:
             if kind == "word" and value.lower() in words.SCALES and not spelling:
                 self.take()
                 node = Op("*", (node, Num(Fraction(words.SCALES[value.lower()]))))
-            elif kind == "word" and value.lower() not in words.EQUALS:
-                spelling.append(self.take().value)
-            elif kind == "sym" and spelling and spelling[-1] in ("*", "/"):
+            elif (kind == "word" and value.lower() not in words.EQUALS) or (
+                kind == "sym" and spelling and spelling[-1] in ("*", "/")
+            ):
                 spelling.append(self.take().value)
             elif kind == "op" and value == "^" and spelling:
                 self.take()

@@ -95,7 +95,7 @@ def to_latex(text: str) -> str:
     return unicodedata.normalize("NFKC", text.translate(_TABLE))
 
 
-_DOLLAR = re.compile(r"(?<!\\)\$(.?)", re.DOTALL)
+_DOLLAR = re.compile(r"(?<!\\)\$(?=(.?))", re.DOTALL)
 _WRAPPERS = (("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ("$", "$"))
 
 
@@ -130,7 +130,7 @@ def without_dollars(text: str) -> str:
         return text
     signs = _DOLLAR.findall(text)
     money = all(after.isdigit() for after in signs)
-    return text if money or len(signs) % 2 else _DOLLAR.sub(r"\1", text)
+    return text if money or len(signs) % 2 else _DOLLAR.sub("", text)
 
 
 def _needs_its_end(text: str) -> bool:

@@ -40,33 +40,19 @@ STYLE = _words(
     "displaystyle hfill it large left limits mathstrut middle noindent nolimits nonumber "
     "normalsize phantom right rm scriptstyle small strut textstyle tiny"
 )
-SPACES = _words(
-    "enspace hspace nobreakspace qquad quad space thinspace vspace"
-)
+SPACES = _words("enspace hspace nobreakspace qquad quad space thinspace vspace")
 TEXT = _words(
     "emph fbox hbox mathrm mathsf mathtt mbox operatorname text textbf textit textnormal textrm "
     "textsc textsf texttt textup underline"
 )
-WRAP = _words(
-    "bm boldsymbol boxed mathbf mathcal mathfrak mathit mathscr pmb"
-)
-ACCENT = _words(
-    "bar ddot dot hat overline overrightarrow tilde vec widehat widetilde"
-)
+WRAP = _words("bm boldsymbol boxed mathbf mathcal mathfrak mathit mathscr pmb")
+ACCENT = _words("bar ddot dot hat overline overrightarrow tilde vec widehat widetilde")
 
 # plain words that separate or relate
-AND = _words(
-    "and"
-)
-OR = _words(
-    "or"
-)
-CLAUSE = _words(
-    "for given if when where with"
-)
-EQUALS = _words(
-    "are equal equals is was"
-)
+AND = _words("and")
+OR = _words("or")
+CLAUSE = _words("for given if when where with")
+EQUALS = _words("are equal equals is was")
 
 _COUNT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "

@@ -93,7 +93,9 @@ def judge(verifier: Verifier, item: tuple[str, Any, str | None]) -> tuple[Verdic
 class _Loop:
     """Judges batches until the input ends."""
 
-    def __init__(self, verifier: Verifier, source: BinaryIO, sink: BinaryIO, memory: mmap.mmap):
+    def __init__(
+        self, verifier: Verifier, source: BinaryIO, sink: BinaryIO, memory: mmap.mmap
+    ) -> None:
         self._verifier = verifier
         self._source = source
         self._sink = sink
