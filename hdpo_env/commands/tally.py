@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from hdpo_env.commands.rollout_lines import GroupKey, LineError, LineFormat, Lin
 _MAX_NAMED = 10  # faults that are kept with their line; the rest are counted
 _BITS = 40  # counts of three outcomes in one integer: a group costs one dict entry
 _ONE = {True: 1, False: 1 << _BITS, None: 1 << 2 * _BITS}
+Part = tuple[Path, int, int, LineFormat]  # a file from one byte to another
 _PART_BYTES = 32 << 20  # what one process reads at a time; smaller files stay in this process
 
 
@@ -102,15 +104,26 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
         (path, at, min(at + part_bytes, size), line_format) for at in range(0, size, part_bytes)
     ]
     whole = Tally()
-    context = multiprocessing.get_context("spawn")
-    workers = min(len(parts), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for tally in pool.map(_tally_part, parts):
-            whole.add(tally)
+    for tally in _in_processes(parts):
+        whole.add(tally)
     return whole
 
 
-def _tally_part(part: tuple[Path, int, int, LineFormat]) -> Tally:
+def _in_processes(parts: Sequence[Part]) -> Iterator[Tally]:
+    # Children leave Ctrl-C to this process, which then waits for no part that has not begun.
+    pool = ProcessPoolExecutor(
+        min(len(parts), os.cpu_count() or 1),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        yield from pool.map(_tally_part, parts)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _tally_part(part: Part) -> Tally:
     path, start, end, line_format = part
     with path.open("rb") as file:
         return tally_lines(lines_between(file, start, end), path.name, line_format)

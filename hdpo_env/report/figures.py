@@ -77,10 +77,11 @@ def looks_of(study: Study) -> dict[str, Look]:
 
 
 def deciding(study: Study, size: tuple[float, float] = (520, 280)) -> list[Figure]:
-    """The two curves that decide: pass@k on the hard slice, pass@1 on the easy one."""
-    keys = [study.hard_key]
-    if study.hard != "easy" and "easy" in study.slices:
-        keys.append("eval/easy/pass@1")
+    """The two curves that decide: pass@k on the hard slice, pass@1 on the easy one.
+
+    Without an easy slice, pass@1 of the hard one stands beside its pass@k.
+    """
+    beside = "easy" if "easy" in study.slices else study.hard
     panels = [
         Panel(
             key,
@@ -90,7 +91,7 @@ def deciding(study: Study, size: tuple[float, float] = (520, 280)) -> list[Figur
             thin=False,
             size=size,
         )
-        for key in keys
+        for key in dict.fromkeys([study.hard_key, f"eval/{beside}/pass@1"])
     ]
     return over_steps(study, panels, study.main)
 

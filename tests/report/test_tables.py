@@ -8,7 +8,14 @@ import pytest
 
 from hdpo_env.config import preset, to_dict
 from hdpo_env.report.departures import departures
-from hdpo_env.report.figures import MAX_RASTER_ROWS, kind_of, rasters, trade_off, training
+from hdpo_env.report.figures import (
+    MAX_RASTER_ROWS,
+    deciding,
+    kind_of,
+    rasters,
+    trade_off,
+    training,
+)
 from hdpo_env.report.lines import Line
 from hdpo_env.report.looks import Look
 from hdpo_env.report.records import Curve, EvalRow, GroupRow, Run
@@ -129,6 +136,22 @@ def test_training_curves_are_thinned_means() -> None:
     (figure,) = training(Study((_run(curves={"groups/cliff_rate": rates}),)))
     assert {p.mean for p in figure.lines[0].points} == {0.25}
     assert "mean of 4 steps" in figure.caption
+
+
+@pytest.mark.parametrize(
+    ("keys", "titles"),
+    [
+        (["cliff/pass@8", "easy/pass@1", "easy/pass@8"], ["Cliff pass@8", "Easy pass@1"]),
+        (["AIME/pass@1", "AIME/pass@32"], ["AIME pass@32", "AIME pass@1"]),
+        (["AIME/greedy"], ["AIME greedy"]),
+        ([], []),
+    ],
+)
+def test_the_deciding_curves_fit_what_was_evaluated(keys: list[str], titles: list[str]) -> None:
+    """The demo's slices, a benchmark with its own k, greedy accuracy alone, or nothing."""
+    curves = {f"eval/{key}": Curve((0, 10), (0.1, 0.5)) for key in keys}
+    run = _run(curves={**curves, "groups/cliff_rate": Curve((0,), (0.5,))})
+    assert [figure.title for figure in deciding(Study((run,)))] == titles
 
 
 def test_trade_off_is_one_point_a_run() -> None:
