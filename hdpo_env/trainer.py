@@ -125,7 +125,7 @@ class Trainer:
             groups,
             algo,
             encode=self.policy.encode,
-            teacher_prompt=collector.teacher_prompt,
+            teacher_prompt=collector.teacher_prompt_or_none,
             max_tokens=self.config.rollout.max_tokens,
             distill_weight=weight,
         )

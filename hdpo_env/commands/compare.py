@@ -41,7 +41,7 @@ class Options:
     pretrain: bool = False
     """Demo only: train a base model of its own for every seed (about 3 minutes each)."""
     workers: int = 0
-    """Runs at a time; 0: one a core."""
+    """Runs at a time; 0: one a CPU core, or one on a GPU."""
     overwrite: bool = False
     """Run again what is finished."""
 
@@ -170,7 +170,7 @@ def _in_processes(
     if not jobs:
         return {}
     context = multiprocessing.get_context("spawn")
-    count = min(len(jobs), workers or os.cpu_count() or 1)
+    count = min(len(jobs), workers or _default_workers())
     with show_progress(steps) as bars, ProcessPoolExecutor(count, mp_context=context) as pool:
         futures = {name: pool.submit(work, *args) for name, (work, args) in jobs.items()}
         try:
@@ -179,6 +179,12 @@ def _in_processes(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return {n: _sentence(f.exception()) for n, f in futures.items() if f.exception() is not None}
+
+
+def _default_workers() -> int:
+    import torch
+
+    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
 def _follow(

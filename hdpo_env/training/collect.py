@@ -56,7 +56,7 @@ class Collector:
         passed over.
         """
         distill = self.config.algo.distill
-        problems = [g.problem for g in cliffs if self.has_view(g.problem)]
+        problems = [g.problem for g in cliffs if self.teacher_prompt_or_none(g.problem)]
         groups = self._sample(
             problems[: distill.max_cliff_prompts],
             self.teacher_prompt,
@@ -75,13 +75,12 @@ class Collector:
         rollout, view = self.config.rollout, self.config.algo.distill.view
         return privileged_prompt(problem, view, rollout.teacher_template, student=rollout.template)
 
-    def has_view(self, problem: Problem) -> bool:
-        """Whether the problem has what the view shows."""
+    def teacher_prompt_or_none(self, problem: Problem) -> Prompt | None:
+        """The teacher's prompt, or None where the problem lacks what the view shows."""
         try:
-            self.teacher_prompt(problem)
+            return self.teacher_prompt(problem)
         except ViewError:
-            return False
-        return True
+            return None
 
     def kind(self, group: Group) -> GroupKind:
         """Cliff, mixed, saturated or undecided, by the configured threshold."""

@@ -78,10 +78,11 @@ def accumulate(
     def token_loss(logprobs: Tensor, at: Tensor) -> Tensor:
         adv = advantage[at]
         if teacher_logprobs is not None and algo.policy.rlsd_mix is not None:
+            theirs = teacher_logprobs[at]
             adv = rlsd_advantages(
                 adv,
                 logprobs,
-                teacher_logprobs[at],
+                torch.where(theirs.isnan(), logprobs.detach(), theirs),  # no teacher: no change
                 mix=algo.policy.rlsd_mix,
                 clip=algo.policy.rlsd_clip,
             )
@@ -177,7 +178,7 @@ def _teacher(
     logprobs = None
     if algo.policy.rlsd_mix is not None:
         found = token_logprobs(h, W, theirs.target, bias=bias, temperature=temperature).logprobs
-        logprobs = _spread(found, where)
+        logprobs = _spread(found, where, math.nan)
     if algo.distill.divergence == "jsd":
         k = min(algo.distill.top_k, W.shape[0])
         top = teacher_topk(h, W, k, bias=bias, temperature=temperature)
@@ -187,9 +188,9 @@ def _teacher(
     return (Hidden(spread, W, bias) if own_head else Hidden(spread)), logprobs
 
 
-def _spread(values: Tensor, where: Tensor) -> Tensor:
-    """Rows of ``values`` put where ``where`` is True, zeros elsewhere."""
-    out = values.new_zeros(len(where), *values.shape[1:])
+def _spread(values: Tensor, where: Tensor, elsewhere: float = 0) -> Tensor:
+    """Rows of ``values`` put where ``where`` is True, a filler elsewhere."""
+    out = values.new_full((len(where), *values.shape[1:]), elsewhere)
     out[where] = values
     return out
 

@@ -31,13 +31,15 @@ def policy_rows(
     algo: AlgoConfig,
     *,
     encode: Encode,
-    teacher_prompt: Callable[[Problem], Prompt] | None,
+    teacher_prompt: Callable[[Problem], Prompt | None],
     max_tokens: int,
     distill_weight: float,
 ) -> list[Row]:
     """The student's own rollouts: outcome term, reference term, and SDPG's gated distillation.
 
-    Rows to which every term would give exactly 0 are left out (they still count in N and B).
+    ``teacher_prompt`` gives None for a problem that cannot be shown in the view; its rollouts keep
+    the outcome term. Rows to which every term would give exactly 0 are left out (they still count
+    in N and B).
     """
     judged = [r for g in groups for r in g.rollouts if r.reward is not None]
     weight_of = _row_weight(algo.policy.level, judged, max_tokens)
@@ -45,17 +47,16 @@ def policy_rows(
     rlsd = algo.policy.rlsd_mix is not None
     rows = []
     for group in groups:
-        for rollout, advantage in zip(
-            group.rollouts, advantages_of(group, algo.policy), strict=True
-        ):
+        told = teacher_prompt(group.problem) if own or rlsd else None
+        teacher_ids = encode(told) if told else None
+        pairs = zip(group.rollouts, advantages_of(group, algo.policy), strict=True)
+        for rollout, advantage in pairs:
             if rollout.reward is None:
                 continue
-            weight = weight_of(rollout.completion.num_tokens)
-            gated = own and (algo.distill.gate == "all" or advantage > 0)
-            taught = gated or (rlsd and advantage != 0)
+            gated = own and told is not None and (algo.distill.gate == "all" or advantage > 0)
             if advantage == 0 and not gated and algo.reference.weight == 0:
                 continue
-            asks = teacher_prompt if taught else None
+            weight = weight_of(rollout.completion.num_tokens)
             rows.append(
                 Row(
                     prompt_ids=encode(rollout.prompt),
@@ -64,7 +65,7 @@ def policy_rows(
                     policy_weight=weight,
                     reference_weight=weight * algo.reference.weight,
                     distill_weight=weight * distill_weight if gated else 0.0,
-                    teacher_ids=encode(asks(group.problem)) if asks else None,
+                    teacher_ids=teacher_ids if gated or (rlsd and advantage != 0) else None,
                     behaviour_logprobs=rollout.completion.logprobs,
                 )
             )

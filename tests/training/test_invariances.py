@@ -203,3 +203,41 @@ def test_an_empty_completion_is_a_row_without_tokens() -> None:
     sums = accumulate([empty], Roles(policy, policy), TrainConfig().algo, temperature=1.0)
     assert sums["losses/total"] == 0.0
     assert sums["losses/token_count"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["sdpg", "rlsd", "hdpo"])
+def test_a_problem_without_the_view_keeps_its_outcome_term(
+    name: str, make_trainer: MakeTrainer
+) -> None:
+    """A data set in which some problems have no solution trains on: those are only not distilled.
+
+    For RLSD such rows carry the plain advantage, beside rows that a teacher re-weighs.
+    """
+    trainer, plain = make_trainer(name), make_trainer("grpo")
+    bare = [replace(p, solution=None) for p in trainer.stream.problems[:2]]
+    seen, _ = trainer.collector.student_groups(0)
+    groups = [
+        replace(g, problem=next((b for b in bare if b.id == g.problem.id), g.problem)) for g in seen
+    ]
+    rows = policy_rows(
+        groups,
+        trainer.config.algo,
+        encode=trainer.policy.encode,
+        teacher_prompt=trainer.collector.teacher_prompt_or_none,
+        max_tokens=4,
+        distill_weight=0.5,
+    )
+    easy = [r for r in rows if r.advantage != 0]
+    assert easy
+    assert all(r.teacher_ids is None and r.distill_weight == 0 for r in easy)
+    if name == "rlsd":
+        told = replace(
+            easy[0],
+            teacher_ids=trainer.policy.encode(
+                trainer.collector.teacher_prompt(trainer.stream.problems[0])
+            ),
+        )
+        alone = gradient(trainer, easy[1:], 8)
+        together = gradient(trainer, [told, *easy[1:]], 8) - gradient(trainer, [told], 8)
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-13)
+        torch.testing.assert_close(alone, gradient(plain, easy[1:], 8), rtol=0, atol=1e-13)
