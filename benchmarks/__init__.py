@@ -1,1 +1,1 @@
-"""Measurements, as ratios within one run. Not part of the package; `python -m benchmarks` runs them."""
+"""Measurements, as ratios within one run; ``python -m benchmarks`` runs them."""

@@ -2,9 +2,9 @@
 
 ``python -m benchmarks losses`` runs every variant in a process of its own on one thread and divides
 its process CPU time by that of the bare products, measured in the same run: 3 student and 1 teacher
-product for KL, 3 for top-k JSD, 3 + p for the joint operator with a share p of gated rows. Memory is
-the peak above the inputs without the gradients, in MB and in buffers of chunk x V x 4 bytes. Peers
-that are not installed are skipped by name; to have them, in another environment or folder:
+product for KL, 3 for top-k JSD, 3 + p for the joint operator with a share p of gated rows. Memory
+is the peak above the inputs without the gradients, in MB and in buffers of chunk x V x 4 bytes.
+Peers that are not installed are skipped by name; to have them, in another environment or folder:
 
     pip install --no-deps --target peers liger-kernel==0.8.5 trl==1.16.0 accelerate psutil
     PYTHONPATH=peers python -m benchmarks losses
@@ -99,7 +99,7 @@ def main() -> None:
     machine = {"torch": torch.__version__, "cpu": platform.machine(), "threads": 1}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("".join(json.dumps({**row, **machine}) + "\n" for row in rows))
-    print(f"\n{len(rows)} rows in {RESULTS.relative_to(Path.cwd())}")
+    print(f"\n{len(rows)} rows in {RESULTS}")
 
 
 if __name__ == "__main__":
