@@ -1,0 +1,223 @@
+"""``hdpo verify``: judge one completion, or every line of a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import tyro
+
+from hdpo_env.errors import ConfigError, DataError, MissingDependencyError
+from hdpo_env.types import Outcome, Verdict
+from hdpo_env.verifiers import VERIFIERS, VerifierPool
+
+_CHUNK = 2_000  # items between two moves of the progress bar
+
+
+@dataclass(frozen=True)
+class Options:
+    """Judge a completion against a gold answer, or every line of a .jsonl or .parquet file.
+
+    ``hdpo verify COMPLETION GOLD`` exits 0 if correct, 1 if wrong, 2 if the verifier abstains.
+    """
+
+    what: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """A completion and its gold answer, or one file with a completion and a gold on each line."""
+    completion_field: str = "completion"
+    """Field with the completion's text."""
+    gold_field: str = "gold"
+    """Field with the gold answer, or a list of accepted forms."""
+    label_field: str = "correct"
+    """Field that says what is true, if known: true or false."""
+    finish_reason_field: str = "finish_reason"
+    """Field that says length where a token limit cut the completion."""
+    verifier: str = "math"
+    """Who judges: math, exact, numeric, gsm8k or choice."""
+    boxed_only: bool = False
+    """Accept only a boxed answer (math)."""
+    workers: int = 2
+    """Processes that judge a file."""
+    timeout_s: float = 5.0
+    """Seconds an item may take."""
+    limit: int | None = None
+    """Read at most this many lines."""
+    slowest: int = 3
+    """Slowest items to name."""
+    out: Path | None = None
+    """Write every verdict to this file, one JSON object a line."""
+    json: bool = False
+    """Print the numbers as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One line of a file."""
+
+    completion: str
+    gold: str | tuple[str, ...]
+    label: bool | None
+    finish_reason: str | None
+
+
+def run(options: Options) -> int:
+    """Judge and print."""
+    judge: Any = VERIFIERS[options.verifier]
+    if options.boxed_only:
+        from hdpo_env.verifiers import MathVerifier
+
+        if options.verifier != "math":
+            raise ConfigError(f"--boxed-only is for --verifier math, not {options.verifier}")
+        verifier: Any = MathVerifier(policy="boxed_only")
+    else:
+        verifier = judge()
+    if len(options.what) == 2:
+        return _one(verifier.verify(*options.what), options)
+    if len(options.what) != 1:
+        raise ConfigError("give a completion and its gold answer, or one file of them")
+    return _file(verifier, options)
+
+
+def _one(verdict: Verdict, options: Options) -> int:
+    facts = {**asdict(verdict), "outcome": verdict.outcome.value}
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        print(verdict.outcome.name + (f": {verdict.reason}" if verdict.reason else ""))
+        print(f"answer {verdict.extracted!r}, stage {verdict.stage}, {verdict.ms:.2f} ms")
+    return {True: 0, False: 1, None: 2}[verdict.correct]
+
+
+def read_pairs(
+    path: Path,
+    *,
+    completion: str = "completion",
+    gold: str = "gold",
+    label: str = "correct",
+    finish_reason: str = "finish_reason",
+    limit: int | None = None,
+) -> list[Pair]:
+    """The lines of a .jsonl or .parquet file as pairs.
+
+    Raises:
+        DataError: the file is missing, or a line lacks a completion or a gold.
+    """
+    pairs = []
+    for number, row in enumerate(islice(_rows(path), limit), start=1):
+        if not isinstance(row, Mapping) or not {completion, gold} <= set(row):
+            found = ", ".join(row) if isinstance(row, Mapping) else type(row).__name__
+            raise DataError(
+                f"{path.name}:{number} lacks {completion!r} or {gold!r} (it has {found}): name the "
+                "fields with --completion-field and --gold-field"
+            )
+        golds = row[gold]
+        accepted = tuple(map(str, golds)) if isinstance(golds, (list, tuple)) else str(golds)
+        truth = row.get(label)
+        known = truth if isinstance(truth, bool) else None
+        pairs.append(Pair(str(row[completion]), accepted, known, row.get(finish_reason)))
+    return pairs
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise DataError(f"there is no file {str(path)!r}: give a .jsonl or .parquet file")
+    if path.suffix == ".parquet":
+        try:
+            from pyarrow import parquet
+        except ImportError:
+            raise MissingDependencyError(
+                "reading parquet needs pyarrow: pip install 'hdpo_env[data]'"
+            ) from None
+        yield from parquet.read_table(path).to_pylist()
+        return
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.strip():
+                    yield json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path.name}:{number} is not JSON ({error})") from None
+
+
+def _file(verifier: Any, options: Options) -> int:
+    names = {
+        name: getattr(options, f"{name}_field")
+        for name in ("completion", "gold", "label", "finish_reason")
+    }
+    pairs = read_pairs(Path(options.what[0]), limit=options.limit, **names)
+    if not pairs:
+        raise DataError(f"{options.what[0]} holds no lines to judge")
+    start = perf_counter()
+    verdicts = _judge(verifier, pairs, options)
+    facts = summarize(pairs, verdicts, perf_counter() - start)
+    if options.out is not None:
+        _write(options.out, verdicts)
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print_summary(facts, verdicts, options.slowest)
+    return 0
+
+
+def _judge(verifier: Any, pairs: Sequence[Pair], options: Options) -> list[Verdict]:
+    from rich.console import Console
+    from rich.progress import track
+
+    verdicts: list[Verdict] = []
+    starts = range(0, len(pairs), _CHUNK)
+    with VerifierPool(verifier, options.workers, options.timeout_s) as pool:
+        for at in track(starts, "judging", console=Console(stderr=True), transient=True):
+            chunk = pairs[at : at + _CHUNK]
+            verdicts += pool.map([(p.completion, p.gold, p.finish_reason) for p in chunk])
+    return verdicts
+
+
+def summarize(
+    pairs: Sequence[Pair], verdicts: Sequence[Verdict], seconds: float
+) -> dict[str, Any]:
+    """Counts of outcomes, abstention rate, throughput, and agreement with labels if there are any.
+
+    An abstention agrees with no label.
+    """
+    outcomes = Counter(v.outcome for v in verdicts)
+    facts: dict[str, Any] = {
+        "items": len(verdicts),
+        "outcomes": {o.value: outcomes[o] for o in Outcome if outcomes[o]},
+        "abstention_rate": sum(v.is_abstention for v in verdicts) / len(verdicts),
+        "items_per_s": len(verdicts) / seconds if seconds else None,
+    }
+    labelled = [(p.label, v.correct) for p, v in zip(pairs, verdicts, strict=True)]
+    labelled = [(label, correct) for label, correct in labelled if label is not None]
+    if labelled:
+        facts["accuracy"] = sum(label is got for label, got in labelled) / len(labelled)
+        facts["missed"] = sum(label and got is not True for label, got in labelled)
+        facts["paid_wrongly"] = sum(not label and got is True for label, got in labelled)
+    return facts
+
+
+def _write(path: Path, verdicts: Sequence[Verdict]) -> None:
+    with path.open("w", encoding="utf-8") as out:
+        for verdict in verdicts:
+            line = {**asdict(verdict), "outcome": verdict.outcome.value}
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _print_summary(facts: dict[str, Any], verdicts: Sequence[Verdict], slowest: int) -> None:
+    for name, count in facts["outcomes"].items():
+        print(f"{name:>10} {count:>9,}")
+    if "accuracy" in facts:
+        print(
+            f"right on {facts['accuracy']:.2%} of the labelled lines: {facts['missed']} right "
+            f"answers missed, {facts['paid_wrongly']} wrong ones paid"
+        )
+    rate = facts["items_per_s"] or 0.0
+    print(f"abstentions {facts['abstention_rate']:.2%}, {rate:,.0f} items/s")
+    ranked = sorted(enumerate(verdicts, start=1), key=lambda pair: -pair[1].ms)
+    for line, verdict in ranked[:slowest]:
+        print(f"slowest: line {line}, {verdict.ms:.1f} ms, {verdict.outcome.name}", file=sys.stderr)
