@@ -153,7 +153,7 @@ class Trainer:
             student_prompt=lambda r: self.collector.student_prompt(problem_of[r.prompt.problem_id]),
             distill_weight=weight,
         )
-        return rows, privileged_metrics(selection, groups, len(cliffs))
+        return rows, privileged_metrics(selection, groups, cliffs)
 
     def _imitated(self, cliffs: Sequence[Group]) -> list[Row]:
         """sft-cliffs: the written solutions of the cliffs."""

@@ -14,6 +14,7 @@ from hdpo_env.filters import Selection, select_teachable
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.prompts import student_prompt
 from hdpo_env.rollouts import Judge, Policy, sample_groups
+from hdpo_env.theory import kl2
 from hdpo_env.training.stream import ProblemStream
 from hdpo_env.types import Completion, Group, GroupKind, Problem, Prompt, Verdict, derive_seed
 
@@ -116,17 +117,26 @@ class Collector:
 
 
 def privileged_metrics(
-    selection: Selection, groups: Sequence[Group], num_cliffs: int
+    selection: Selection, groups: Sequence[Group], cliffs: Sequence[Group]
 ) -> dict[str, float]:
-    """How the teacher did on the cliffs: p_g, its failure rate, what was kept and dropped."""
+    """How the teacher did on the cliffs: p_g, its failure rate, what was kept and dropped.
+
+    ``privileged/kl2_bound`` is kl2(p_g, p_0): no teacher that succeeds with p_g is closer than that
+    to a student that succeeds with p_0, in nats per completion (theorem S9_data_processing).
+    """
+    num_rollouts = sum(g.size for g in cliffs)
+    num_successes = sum(g.correct.count(True) for g in cliffs)
     known = [c for g in groups for c in g.correct if c is not None]
     metrics = {
         "privileged/cliffs_tried": float(len(groups)),
-        "privileged/cliffs_left_out": float(num_cliffs - len(groups)),
+        "privileged/cliffs_left_out": float(len(cliffs) - len(groups)),
         "privileged/kept_tokens": float(sum(r.completion.num_tokens for r in selection.kept)),
         **selection.metrics(),
     }
     if known:
         rate = sum(known) / len(known)
         metrics |= {"privileged/pass_rate": rate, "privileged/failure_rate": 1 - rate}
+        # what the student's own failures say of its pass rate: the posterior mean under Jeffreys
+        before = (num_successes + 0.5) / (num_rollouts + 1)
+        metrics["privileged/kl2_bound"] = kl2(rate, before)
     return metrics

@@ -259,6 +259,7 @@ def _sums(
         "losses/token_count": known.sum(),
         "distill/divergence_sum": out.divergence[distilled].sum(),
         "distill/saturated_sum": (out.divergence[distilled] > SATURATED_NATS).sum(),
+        "distill/log_ratio_sum": (tokens.behaviour - out.logprobs)[distilled].nansum(),
         "distill/token_count": distilled.sum(),
         "distill/row_count": sum(r.distill_weight != 0 for r in rows),
     }
@@ -269,7 +270,12 @@ def _sums(
 
 
 def step_metrics(sums: Counter[str]) -> dict[str, float]:
-    """Sums over a step's micro-batches -> means; a mean over nothing is absent."""
+    """Sums over a step's micro-batches -> means; a mean over nothing is absent.
+
+    ``distill/completion_log_ratio`` is the mean over distilled completions of
+    sum_t log q(y_t)/p(y_t), q being whoever sampled them: for HDPO's survivors an estimate of
+    KL(teacher || student) per completion given success, for SDPG's own rollouts close to 0.
+    """
     terms = {"losses/total": 0.0, "losses/policy": 0.0, "losses/distill": 0.0}
     metrics = terms | {k: v + 0.0 for k, v in sums.items() if not k.endswith(("_sum", "_count"))}
     if tokens := sums["losses/token_count"]:
@@ -280,4 +286,7 @@ def step_metrics(sums: Counter[str]) -> dict[str, float]:
         metrics["distill/token_divergence"] = total / tokens
         metrics["distill/saturated_mass"] = sums["distill/saturated_sum"] / tokens
         metrics["distill/completion_divergence"] = total / sums["distill/row_count"]
+        metrics["distill/completion_log_ratio"] = (
+            sums["distill/log_ratio_sum"] / sums["distill/row_count"]
+        )
     return metrics

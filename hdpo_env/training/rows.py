@@ -107,6 +107,7 @@ def survivor_rows(
             distill_weight=0.0 if imitates else distill_weight / tokens,
             imitation_weight=distill_weight / tokens if imitates else 0.0,
             teacher_ids=None if imitates else encode(rollout.prompt),
+            behaviour_logprobs=rollout.completion.logprobs,
         )
         for rollout in survivors
     ]

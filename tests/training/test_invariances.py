@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -241,3 +242,31 @@ def test_a_problem_without_the_view_keeps_its_outcome_term(
         together = gradient(trainer, [told, *easy[1:]], 8) - gradient(trainer, [told], 8)
         torch.testing.assert_close(together, alone, rtol=0, atol=1e-13)
         torch.testing.assert_close(alone, gradient(plain, easy[1:], 8), rtol=0, atol=1e-13)
+
+
+def test_the_diagnostics_of_a_distillation_step(
+    make_trainer: MakeTrainer, config_of: ConfigOf
+) -> None:
+    """Each logged diagnostic equals what the groups and the logit table say, by loops."""
+    trainer = make_trainer(config_of("hdpo", weight=0.3))
+    policy: TabularPolicy = trainer.policy  # type: ignore[assignment]
+    seen, _ = trainer.collector.student_groups(0)
+    cliffs = [g for g in seen if g.correct.count(True) == 0]
+    selection, told = trainer.collector.survivors(cliffs, 0)
+    ratios = []
+    for rollout in selection.kept:
+        problem = next(g.problem for g in cliffs if g.problem.id == rollout.prompt.problem_id)
+        plain = trainer.collector.student_prompt(problem)
+        ids = rollout.completion.token_ids
+        ratios.append((policy.log_prob(rollout.prompt, ids) - policy.log_prob(plain, ids)).item())
+    p_g = sum(c is True for g in told for c in g.correct) / sum(g.size for g in told)
+    p_0 = 0.5 / (sum(g.size for g in cliffs) + 1)
+    bound = p_g * math.log(p_g / p_0) + (
+        (1 - p_g) * math.log((1 - p_g) / (1 - p_0)) if p_g < 1 else 0.0
+    )
+    metrics = trainer.step(0)
+    assert ratios
+    assert metrics["distill/completion_log_ratio"] == pytest.approx(sum(ratios) / len(ratios))
+    assert metrics["privileged/failure_rate"] == pytest.approx(1 - p_g)
+    assert metrics["privileged/kl2_bound"] == pytest.approx(bound)
+    assert metrics["privileged/kept_tokens"] == sum(r.completion.num_tokens for r in selection.kept)
