@@ -87,11 +87,8 @@ def _movement(name: str, metric: str, start: float, end: float, noise: float) ->
 
 def context(study: Study) -> str:
     """What was run, in one paragraph."""
-    seeds = "one seed each" if study.num_seeds == 1 else f"up to {study.num_seeds} seeds each"
-    minutes = sum(run.seconds for run in study.runs) / 60
-    took = f", {minutes:.0f} minutes of training in all" if minutes >= 1 else ""
     best = best_variant(study)
-    chosen = f" The headline is about {best}, the variant that ends highest." if best else ""
+    chosen = f" The headline is about {best}, which ends highest." if best else ""
     spread = (
         "One seed shows no spread, so no interval is given."
         if study.num_seeds == 1
@@ -99,9 +96,22 @@ def context(study: Study) -> str:
         "figures reach from the lowest to the highest seed."
     )
     return (
-        f"{len(study.variants)} variants, {seeds}, {study.last_step} steps{took}.{chosen} {spread} "
+        f"{_extent(study)}.{chosen if len(study.variants) > 1 else ''} {spread} "
         f"Differences of less than {rate(margin(study))} are called noise."
     )
+
+
+def _extent(study: Study) -> str:
+    counts = {len(runs) for runs in study.finished.values()}
+    many = f"up to {max(counts)} seeds each" if len(counts) > 1 else f"{max(counts)} seeds each"
+    seeds = "one seed each" if counts == {1} else many
+    steps = f"{study.last_step} step{'' if study.last_step == 1 else 's'}"
+    minutes = sum(run.seconds for run in study.runs) / 60
+    took = f", {minutes:.0f} minutes of training in all" if minutes >= 1 else ""
+    if len(study.variants) == 1:
+        only, seeds = next(iter(study.variants)), seeds.removesuffix(" each")
+        return f"{only}, {seeds}, {steps}{took}"
+    return f"{len(study.variants)} variants, {seeds}, {steps}{took}"
 
 
 def failures(study: Study) -> list[str]:

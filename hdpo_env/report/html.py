@@ -42,7 +42,7 @@ def _content(study: Study, title: str) -> list[Markup | None]:
         el("p", context(study), class_="lead"),
         _legend(study),
         _section("decide", "What was learned, and what it cost", _grid(figures.deciding(study))),
-        _section("results", "Results", _wide(tables.results(study))),
+        _section("results", "Results", _wide(tables.results(study), "Results")),
         _trade_off(study),
         _section("training", "During training", _grid(figures.training(study))),
         _transitions(study),
@@ -92,17 +92,20 @@ def _grid(shown: Sequence[figures.Figure]) -> Markup | None:
 
 
 def _figure(figure: figures.Figure) -> Markup:
-    numbers = (
-        el("details", el("summary", "the numbers"), _wide(tables.numbers(figure.lines)))
-        if figure.lines
-        else None
-    )
     caption = el("figcaption", el("strong", figure.title), " ", figure.caption)
-    return el("figure", caption, el("div", figure.chart, class_="chart"), numbers)
+    return el("figure", caption, el("div", figure.chart, class_="chart"), _numbers(figure))
 
 
-def _wide(table: Markup) -> Markup:
-    return el("div", table, class_="wide", tabindex="0")
+def _numbers(figure: figures.Figure) -> Markup | None:
+    if not figure.lines:
+        return None
+    table = _wide(tables.numbers(figure.lines), f"Numbers of {figure.title}")
+    return el("details", el("summary", "the numbers"), table)
+
+
+def _wide(table: Markup, label: str) -> Markup:
+    # A table that may scroll sideways can be reached and scrolled by keyboard.
+    return el("div", table, class_="wide", tabindex="0", role="region", aria_label=label)
 
 
 def _legend(study: Study) -> Markup | None:
@@ -169,8 +172,10 @@ def _failures(study: Study) -> Markup:
 
 def _departures(study: Study) -> Markup | None:
     table = departures(study)
+    if table is None:
+        return None
     intro = "Settings that differ from the published ones; everything else is the preset's."
-    return _section("config", "Departures from the presets", _wide(table), intro) if table else None
+    return _section("config", "Departures from the presets", _wide(table, "Departures"), intro)
 
 
 def _completions(study: Study) -> Markup | None:

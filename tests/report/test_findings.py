@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hdpo_env.errors import DataError
-from hdpo_env.report.findings import algo_name, failures, headline, margin
+from hdpo_env.report.findings import algo_name, context, failures, headline, margin
 from hdpo_env.report.records import Curve, EvalRow, Run
 from hdpo_env.report.study import Study
 
@@ -76,6 +76,21 @@ def test_a_run_without_evaluation_says_so() -> None:
     """Nothing is claimed of a run that was not evaluated."""
     run = Run("x", "hdpo", "hdpo", 0, {}, {"losses/total": Curve((0, 3), (1.0, 0.5))})
     assert headline(Study((run,))) == "1 runs of up to 3 steps, none evaluated yet"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [
+        ({"hdpo": 1}, "hdpo, one seed, 1 step. One seed shows no spread"),
+        ({"hdpo": 3}, "hdpo, 3 seeds, 1 step. Intervals are 95 %"),
+        ({"grpo": 2, "hdpo": 2}, "2 variants, 2 seeds each, 1 step. The headline is about hdpo"),
+        ({"grpo": 1, "hdpo": 2}, "2 variants, up to 2 seeds each, 1 step."),
+    ],
+)
+def test_the_context_counts_what_was_run(seeds: dict[str, int], says: str) -> None:
+    """Variants, seeds and steps are counted, and one seed is said to show no spread."""
+    runs = tuple(_run(v, [0.0, 0.5], seed) for v, n in seeds.items() for seed in range(n))
+    assert context(Study(runs)).startswith(says)
 
 
 def test_noise_is_two_problems_of_a_small_slice() -> None:
