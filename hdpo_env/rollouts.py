@@ -89,16 +89,8 @@ def sample_groups(
     Privileged rollouts are sampled by the same function with another ``prompt_of``. The reward is
     the verdict's: 1.0, 0.0, or None for an abstention.
 
-    Args:
-        policy: what is sampled from.
-        problems: what is asked; the same problem may occur twice.
-        num: G, rollouts per problem.
-        temperature: of the sampling distribution.
-        max_tokens: completions longer than this are cut and marked truncated.
-        seed: the sampling seed.
-        greedy: take the most probable token at each step instead of sampling.
-        prompt_of: makes the prompt of a problem.
-        judge: makes the verdicts of (problem, completion) pairs.
+    ``greedy`` takes the most probable token at each step; ``max_tokens`` cuts longer completions and
+    marks them truncated; ``prompt_of`` makes the prompts, ``judge`` the verdicts.
 
     Raises:
         ConfigError: ``num`` is below 1.
