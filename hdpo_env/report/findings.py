@@ -144,7 +144,7 @@ def _costs(study: Study) -> Iterator[str]:
     reference = study.end(base, "eval/easy/pass@1") if base else None
     if not reference:
         return
-    for variant in study.main:
+    for variant in study.variants:
         end = study.end(variant, "eval/easy/pass@1")
         if end and reference.mean - end.mean > EASY_COST:
             yield (
