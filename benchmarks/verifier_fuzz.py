@@ -18,10 +18,45 @@ from time import perf_counter
 from hdpo_env.types import Outcome, Verdict, derive_seed
 from hdpo_env.verifiers import MathVerifier, VerifierPool
 
-ATOMS = (
-    "0 1 2 3 7 10 12 0.5 .25 1e9 -1 100 999999999999 x y n k \\pi e i \\infty \\alpha x_1 a_{n} "
-    "f(x) \\theta A B AB \\emptyset \\mathbb{R} \\text{cm} \\text{yes} \\% ^\\circ \\$ \\ldots"
-).split()
+ATOMS = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "7",
+    "10",
+    "12",
+    "0.5",
+    ".25",
+    "1e9",
+    "-1",
+    "100",
+    "999999999999",
+    "x",
+    "y",
+    "n",
+    "k",
+    "\\pi",
+    "e",
+    "i",
+    "\\infty",
+    "\\alpha",
+    "x_1",
+    "a_{n}",
+    "f(x)",
+    "\\theta",
+    "A",
+    "B",
+    "AB",
+    "\\emptyset",
+    "\\mathbb{R}",
+    "\\text{cm}",
+    "\\text{yes}",
+    "\\%",
+    "^\\circ",
+    "\\$",
+    "\\ldots",
+]
 UNARY = (
     "\\sqrt{%s}",
     "\\sqrt[3]{%s}",

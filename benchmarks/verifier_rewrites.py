@@ -16,7 +16,7 @@ from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
 
 Rewrite = Callable[[str, Random], "str | None"]
 _FUNCTIONS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
-_NAMED = frozenset("sin cos tan cot sec csc ln asin acos atan".split())
+_NAMED = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "ln", "asin", "acos", "atan"])
 
 
 # -- printing a tree in another way -------------------------------------------------------------
@@ -216,7 +216,11 @@ def _condition(gold: str, rng: Random) -> str | None:
 
 def _expanded_signs(gold: str, rng: Random) -> str | None:
     match = re.fullmatch(r"(-?\d+) \\pm (\\sqrt\{\d+\}|\d+)", gold)
-    return f"{match.group(1)} - {match.group(2)}, {match.group(1)} + {match.group(2)}" if match else None
+    return (
+        f"{match.group(1)} - {match.group(2)}, {match.group(1)} + {match.group(2)}"
+        if match
+        else None
+    )
 
 
 REWRITES: dict[str, Rewrite] = {
@@ -318,9 +322,7 @@ PERTURBATIONS: dict[str, Rewrite] = {
 }
 
 
-def variants(
-    gold: str, table: dict[str, Rewrite], rng: Random
-) -> Iterator[tuple[str, str]]:
+def variants(gold: str, table: dict[str, Rewrite], rng: Random) -> Iterator[tuple[str, str]]:
     """(name, text) of every rule of a table that applies to a gold."""
     for name, rule in table.items():
         text = rule(gold, rng)

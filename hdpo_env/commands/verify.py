@@ -178,9 +178,7 @@ def _judge(verifier: Any, pairs: Sequence[Pair], options: Options) -> list[Verdi
     return verdicts
 
 
-def summarize(
-    pairs: Sequence[Pair], verdicts: Sequence[Verdict], seconds: float
-) -> dict[str, Any]:
+def summarize(pairs: Sequence[Pair], verdicts: Sequence[Verdict], seconds: float) -> dict[str, Any]:
     """Counts of outcomes, abstention rate, throughput, and agreement with labels if there are any.
 
     An abstention agrees with no label.

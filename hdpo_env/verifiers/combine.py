@@ -79,26 +79,26 @@ def _is_settled(verdict: Verdict) -> bool:
 
 
 def any_of(*verifiers: Verifier) -> Verifier:
-    """CORRECT if any member says so; an abstention beats a wrong answer, for it might be right.
+    r"""CORRECT if any member says so; an abstention beats a wrong answer, for it might be right.
 
     Raises:
         ConfigError: there is no member.
 
     >>> from hdpo_env.verifiers import ExactVerifier, MathVerifier
-    >>> any_of(ExactVerifier(), MathVerifier()).verify(r"\\boxed{0.5}", "1/2").outcome.name
+    >>> any_of(ExactVerifier(), MathVerifier()).verify(r"\boxed{0.5}", "1/2").outcome.name
     'CORRECT'
     """
     return _Combined(_members(verifiers), _any, "any_of", _is_correct)
 
 
 def all_of(*verifiers: Verifier) -> Verifier:
-    """CORRECT if every member says so; a wrong answer beats an abstention.
+    r"""CORRECT if every member says so; a wrong answer beats an abstention.
 
     Raises:
         ConfigError: there is no member.
 
     >>> from hdpo_env.verifiers import ExactVerifier, MathVerifier
-    >>> all_of(ExactVerifier(), MathVerifier()).verify(r"\\boxed{0.5}", "1/2").outcome.name
+    >>> all_of(ExactVerifier(), MathVerifier()).verify(r"\boxed{0.5}", "1/2").outcome.name
     'WRONG'
     """
     return _Combined(_members(verifiers), _all, "all_of", _is_wrong)

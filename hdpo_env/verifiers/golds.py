@@ -9,7 +9,7 @@ from hdpo_env.verifiers.compare.choices import choice
 from hdpo_env.verifiers.compare.decide import contradicts, decide
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.extract.boxes import last_boxes
-from hdpo_env.verifiers.parse.answer import Answer, parse_answer
+from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _defect(answer: Answer) -> str:
     """Why a gold cannot be compared with anything, or an empty string."""
     if not answer.canonical.strip():
         return "it holds no answer"
-    if answer.readings or (answer.words and answer.has_words):
+    if answer.readings or (answer.has_words and plain_words(answer.spelled)):
         return ""
     return answer.error or "it is not understood"
 

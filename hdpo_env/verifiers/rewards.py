@@ -30,12 +30,12 @@ def reward_fn(
     *,
     verifier: Verifier | None = None,
 ) -> list[float | None]:
-    """Rewards of completions in order, None where the verifier abstained.
+    r"""Rewards of completions in order, None where the verifier abstained.
 
     Raises:
         ConfigError: the two sequences differ in length.
 
-    >>> reward_fn([r"\\boxed{4}", r"\\boxed{5}"], ["4", "4"])
+    >>> reward_fn([r"\boxed{4}", r"\boxed{5}"], ["4", "4"])
     [1.0, 0.0]
     """
     if len(completions) != len(golds):

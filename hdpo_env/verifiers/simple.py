@@ -105,14 +105,14 @@ def _number(text: str) -> Fraction | None:
 
 @dataclass(frozen=True)
 class NumericVerifier(_ValueVerifier):
-    """CORRECT iff the final number is within a relative tolerance: |a - g| <= rel_tol |g|.
+    r"""CORRECT iff the final number is within a relative tolerance: |a - g| <= rel_tol |g|.
 
     Only a gold of 0 is compared absolutely, with the same tolerance.
 
     Raises:
         ConfigError: the tolerance is not in [0, 1).
 
-    >>> NumericVerifier(rel_tol=0.01).verify(r"\\boxed{3.15}", "3.14").outcome.name
+    >>> NumericVerifier(rel_tol=0.01).verify(r"\boxed{3.15}", "3.14").outcome.name
     'CORRECT'
     """
 
@@ -142,9 +142,9 @@ _LAST_NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Gsm8kVerifier(_ValueVerifier):
-    """Exact equality of the final number, as in GSM8K: after ``####``, boxed, stated, or the last.
+    r"""Exact equality of the final number, as in GSM8K: after ``####``, boxed, stated, or the last.
 
-    >>> Gsm8kVerifier().verify("Half of 36 is 18.", "36 / 2 = 18\\n#### 18").outcome.name
+    >>> Gsm8kVerifier().verify("Half of 36 is 18.", "36 / 2 = 18\n#### 18").outcome.name
     'CORRECT'
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from hdpo_env.verifiers.compare.choices import choice, is_separated, letters_of, rest_of_choice
@@ -11,7 +10,7 @@ from hdpo_env.verifiers.compare.logic import any3
 from hdpo_env.verifiers.compare.match import Matcher
 from hdpo_env.verifiers.compare.quantities import lone_unit_letter
 from hdpo_env.verifiers.compare.values import Leaf, same_value
-from hdpo_env.verifiers.parse.answer import Answer, parse_answer
+from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, substitute, walk
 
 _SYNONYMS = (
@@ -127,19 +126,19 @@ def _multiplies_pi(node: Node, name: str) -> bool:
 
 
 def _same_words(gold: Answer, answer: Answer) -> bool:
-    if not gold.words or not answer.words:
+    a, b = _words(gold), _words(answer)
+    if not a or not b:
         return False
-    a, b = _simple(gold.words), _simple(answer.words)
     if a == b and (gold.has_words or answer.has_words or not gold.readings):
         return True
     return a in _MEMBERS and _MEMBERS[a] == _MEMBERS.get(b)
 
 
-def _simple(words: str) -> str:
-    return re.sub(r"\s+", " ", words.rstrip("."))
+def _words(answer: Answer) -> str:
+    return plain_words(answer.spelled).rstrip(".")
 
 
 def contradicts(one: Answer, other: Answer) -> bool:
     """Whether two text answers stand for opposite or different standard answers (yes, no...)."""
-    a, b = _MEMBERS.get(_simple(one.words)), _MEMBERS.get(_simple(other.words))
+    a, b = _MEMBERS.get(_words(one)), _MEMBERS.get(_words(other))
     return a is not None and b is not None and a != b

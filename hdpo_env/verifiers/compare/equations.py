@@ -6,9 +6,10 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from hdpo_env.verifiers.compare.lists import is_integer_clause
-from hdpo_env.verifiers.compare.logic import all3, any3
+from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.modular import identical, same_zeros
 from hdpo_env.verifiers.compare.rational import rational
+from hdpo_env.verifiers.compare.values import is_undefined
 from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, substitute, walk
 
 Same = Callable[[Node, Node], "bool | None"]
@@ -61,10 +62,13 @@ def _equation(left: Node, right: Node) -> Node:
         if a is None or b is None or a == b:
             return right  # 2 + 3 = 5: the value is what it ends in
     both = [n for n in (left, right) if isinstance(n, Op) and n.name == "seq" and n.data == "()"]
-    if len(both) == 2 and len(left.args) == len(right.args):  # type: ignore[union-attr]
-        if all(isinstance(x, Sym) for x in left.args):  # type: ignore[union-attr]
-            return right
+    if len(both) == 2 and len(both[0].args) == len(both[1].args) and _all_letters(both[0]):
+        return right  # (x, y) = (1, 2)
     return Op("rel", (left, right), "=")
+
+
+def _all_letters(node: Op) -> bool:
+    return all(isinstance(x, Sym) for x in node.args)
 
 
 def _has_text(node: Node) -> bool:
@@ -92,13 +96,13 @@ def assigned(node: Node) -> tuple[Node, Node] | None:
     return left, right
 
 
-def same_relation(same: Same, leaf: Same, gold: Node, answer: Node, otherwise: object) -> object:
-    """Compare where at least one side is a relation; ``otherwise`` if none is."""
+def same_relation(same: Same, leaf: Same, gold: Node, answer: Node) -> Ruling:
+    """Compare where at least one side is a relation; PASS if none is."""
     is_rel = [isinstance(n, Op) and n.name == "rel" for n in (gold, answer)]
     if not any(is_rel):
-        return otherwise
+        return PASS
     if _is_collection(gold) or _is_collection(answer):
-        return _against_list(same, gold, answer, otherwise)
+        return _against_list(same, gold, answer)
     a, b = assigned(gold), assigned(answer)
     if a is not None and b is not None:
         return _two_assignments(same, leaf, a, b)
@@ -117,14 +121,14 @@ def _is_collection(node: Node) -> bool:
     return isinstance(node, Op) and node.name == "seq"
 
 
-def _against_list(same: Same, gold: Node, answer: Node, otherwise: object) -> object:
+def _against_list(same: Same, gold: Node, answer: Node) -> Ruling:
     """``S = {1, 2}`` against ``{1, 2}``; a list of relations is left to the list rules."""
     a, b = assigned(gold), assigned(answer)
     if a is not None:
         return same(a[1], answer)
     if b is not None:
         return same(gold, b[1])
-    return otherwise
+    return PASS
 
 
 def _two_assignments(
@@ -192,7 +196,7 @@ def _proportional(leaf: Same, f: Node, g: Node) -> bool | None:
         value = Num(Fraction(7 + 3 * i, 11))
         x, y = substitute(x, name, value), substitute(y, name, value)
     if leaf(x, ZERO) is not False or leaf(y, ZERO) is not False:
-        return None
+        return False if is_undefined(f) != is_undefined(g) else None
     return leaf(Op("*", (f, y)), Op("*", (g, x)))
 
 

@@ -125,8 +125,7 @@ def _named(items: tuple[Node, ...]) -> bool:
 
 
 def _name(item: Node) -> str | None:
-    is_assignment = isinstance(item, Op) and item.name == "rel" and item.data == "="
-    if not is_assignment or len(item.args) != 2:
+    if not isinstance(item, Op) or (item.name, item.data, len(item.args)) != ("rel", "=", 2):
         return None
     left = item.args[0]
     if isinstance(left, Sym):

@@ -1,8 +1,20 @@
-"""Three-valued logic: True, False, and None for "not known"."""
+"""Three-valued logic: True, False, and None for "not known"; and PASS for "not my business"."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+
+class Pass(Enum):
+    """The answer of a rule that does not apply."""
+
+    PASS = "pass"
+
+
+PASS: Final = Pass.PASS
+Ruling = bool | Pass | None
 
 
 def all3(values: Iterable[bool | None]) -> bool | None:

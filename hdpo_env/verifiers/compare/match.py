@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hdpo_env.verifiers.compare import equations, quantities
 from hdpo_env.verifiers.compare.lists import has_signs, listing, same_listing, spread
-from hdpo_env.verifiers.compare.logic import all3, any3
+from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
@@ -30,31 +30,24 @@ class Matcher:
             return True
         for rule in _RULES:
             verdict = rule(self, gold, answer)
-            if verdict is not _PASS:
+            if verdict is not PASS:
                 return verdict
         return self.leaf(gold, answer)
 
 
-class _Pass:
-    """The answer of a rule that does not apply."""
-
-
-_PASS = _Pass()
-
-
-def _regions(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _regions(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Sets of reals, where at least one side cannot be anything else."""
     sure = is_surely_region(gold) or is_surely_region(answer)
     if not sure:
-        return _PASS
+        return PASS
     a, b = region(gold), region(answer)
     if a is None or b is None:
-        return _PASS
+        return PASS
     if a[0] is not None and b[0] is not None and a[0] != b[0]:
         return False  # the conditions are on different letters
     verdict = same_region(a[1], b[1], m.same)
     if verdict is False and _both_unions(gold, answer):
-        return _PASS  # ends with letters have no order: compare part by part
+        return PASS  # ends with letters have no order: compare part by part
     return verdict
 
 
@@ -62,41 +55,41 @@ def _both_unions(gold: Node, answer: Node) -> bool:
     return all(isinstance(n, Op) and n.name == "cup" and letters(n) for n in (gold, answer))
 
 
-def _labels(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _labels(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """``x = 5`` against ``5``, ``y = 5`` or another equation."""
-    return equations.same_relation(m.same, m.leaf, gold, answer, _PASS)
+    return equations.same_relation(m.same, m.leaf, gold, answer)
 
 
-def _units(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _units(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Values with units, percent signs, degrees, money or a modulus."""
-    return quantities.same_quantity(m.same, gold, answer, _PASS)
+    return quantities.same_quantity(m.same, gold, answer)
 
 
-def _moduli(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _moduli(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """``9 mod 11`` against 9, or against another residue of the same modulus."""
     a, b = (n.args if isinstance(n, Op) and n.name == "mod" else None for n in (gold, answer))
     if a is None and b is None:
-        return _PASS
+        return PASS
     if a is not None and b is not None and m.same(a[1], b[1]) is not True:
         return False
     return m.same(a[0] if a else gold, b[0] if b else answer)
 
 
-def _plus_minus(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _plus_minus(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """What holds plus-minus is the list of its values: signs together, or each on its own."""
     if not (has_signs(gold) or has_signs(answer)):
-        return _PASS
+        return PASS
     return any3(
         same_listing(spread(gold, coupled), spread(answer, coupled), m.same)
         for coupled in (True, False)
     )
 
 
-def _sequences(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _sequences(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Lists, sets, tuples, vectors; a tuple with plus-minus against the list of its variants."""
     a, b = listing(gold), listing(answer)
     if a is None and b is None:
-        return _PASS
+        return PASS
     if a is None or b is None:
         return _single(m, gold, answer)
     if isinstance(gold, Op) and isinstance(answer, Op) and _ends(gold) and _ends(answer):
@@ -113,21 +106,21 @@ def _ends(node: Op) -> bool:
     return node.name == "seq" and node.data[:1] in ("(", "[")
 
 
-def _single(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _single(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """A list against something else: a set of one is its member; a vector may be a matrix."""
     many, one = (gold, answer) if listing(gold) is not None else (answer, gold)
     items = listing(many)
     assert items is not None
     if len(items.items) == 1 and items.braces:
         return m.same(items.items[0], one) if many is gold else m.same(one, items.items[0])
-    return _PASS if evaluate(one) is not None else False
+    return PASS if evaluate(one) is not None else False
 
 
-def _matrices(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _matrices(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Matrices entry by entry; a single row or column also matches a tuple."""
     a, b = evaluate(gold), evaluate(answer)
     if a is None and b is None:
-        return _PASS
+        return PASS
     if a is None or b is None:
         row = entries(a if a is not None else b)
         other = listing(answer if a is not None else gold)
@@ -141,11 +134,11 @@ def _matrices(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
     return all3(m.same(x, y) for x, y in cells)
 
 
-def _bases(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _bases(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Numbers in base n: equal values, or the gold's digits with its base left out."""
     a, b = _based(gold), _based(answer)
     if a is None and b is None:
-        return _PASS
+        return PASS
     if a is not None and b is not None:
         return a[1] == b[1]
     if a is not None:
@@ -165,11 +158,11 @@ def _based(node: Node) -> tuple[str, int] | None:
         return node.data, -1
 
 
-def _ratios(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """A : b as a proportion, also against the fraction a / b."""
     a, b = _ratio(gold), _ratio(answer)
     if a is None and b is None:
-        return _PASS
+        return PASS
     if a is None or b is None:
         parts, other = (a, answer) if a is not None else (b, gold)
         assert parts is not None
@@ -187,13 +180,13 @@ def _ratio(node: Node) -> tuple[Node, ...] | None:
     return node.args if isinstance(node, Op) and node.name == "ratio" else None
 
 
-def _builders(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _builders(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Two set-builders part by part; other structures with equal shape argument by argument."""
     if not (isinstance(gold, Op) and isinstance(answer, Op)):
-        return _PASS
+        return PASS
     shaped = ("builder", "cup", "cap", "minus", "row")
     if gold.name != answer.name or gold.name not in shaped:
-        return _PASS
+        return PASS
     if len(gold.args) != len(answer.args):
         return False
     straight = all3(m.same(x, y) for x, y in zip(gold.args, answer.args, strict=True))
@@ -203,13 +196,13 @@ def _builders(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
     return straight
 
 
-def _letters_of_choice(m: Matcher, gold: Node, answer: Node) -> bool | _Pass | None:
+def _letters_of_choice(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Words against words, and one-letter words against letters."""
     a, b = _word(gold), _word(answer)
     if a is None or b is None or (isinstance(gold, Sym) and isinstance(answer, Sym)):
-        return _PASS
+        return PASS
     if is_surely_region(gold) or is_surely_region(answer):
-        return _PASS  # "all real numbers"
+        return PASS  # "all real numbers"
     return a == b
 
 
@@ -219,7 +212,7 @@ def _word(node: Node) -> str | None:
     return node.name.lower() if isinstance(node, Sym) else None
 
 
-Rule = Callable[[Matcher, Node, Node], "bool | None | _Pass"]
+Rule = Callable[[Matcher, Node, Node], Ruling]
 _RULES: tuple[Rule, ...] = (
     _letters_of_choice,
     _moduli,

@@ -29,7 +29,7 @@ _MAX_FACTORIAL = 10_000
 _RATIONAL = frozenset({"+", "*", "/", "neg", "^", "fact", "percent", "call"})
 
 
-class Undefined(ArithmeticError):
+class UndefinedError(ArithmeticError):
     """A division by zero, or a node without a value in a field."""
 
 
@@ -37,8 +37,9 @@ def identical(left: Node, right: Node) -> bool | None:
     """True if equal as rational functions, False if provably not, None if that is not known.
 
     >>> from hdpo_env.verifiers.parse.answer import parse_answer
+    >>> from hdpo_env.verifiers.parse.nodes import ONE
     >>> [a, b] = [parse_answer(t).readings[0] for t in ("(x+1)^2", "x^2+2x+1")]
-    >>> identical(a, b), identical(a, Num(1))
+    >>> identical(a, b), identical(a, ONE)
     (True, False)
     """
     seed = hashlib.blake2b(repr((left, right)).encode("utf-8", "replace"), digest_size=8).digest()
@@ -48,7 +49,7 @@ def identical(left: Node, right: Node) -> bool | None:
             field = Field(prime, unit, seed + bytes([point]))
             try:
                 same = field.value(left) == field.value(right)
-            except Undefined:
+            except UndefinedError:
                 continue
             if not same:
                 return False if _is_rational(left) and _is_rational(right) else None
@@ -111,7 +112,7 @@ class Field:
         """The node's value modulo p.
 
         Raises:
-            Undefined: a denominator vanishes here, or the node has no value.
+            UndefinedError: a denominator vanishes here, or the node has no value.
         """
         p = self._p
         if isinstance(node, Num):
@@ -143,7 +144,7 @@ class Field:
             return self._oracle_of(Op("^", (base, exponent)))
         value = self.value(base)
         if n <= 0 and value == 0:
-            raise Undefined("a non-positive power of zero")
+            raise UndefinedError("a non-positive power of zero")
         return pow(value if n >= 0 else self._inverse(value), abs(n), self._p)
 
     def _factorial(self, n: int) -> int:
@@ -154,7 +155,7 @@ class Field:
 
     def _inverse(self, value: int) -> int:
         if value % self._p == 0:
-            raise Undefined("division by zero")
+            raise UndefinedError("division by zero")
         return pow(value, -1, self._p) if value != 1 else 1
 
     def _oracle_of(self, node: Op) -> int:
@@ -181,7 +182,7 @@ def same_zeros(f: Node, g: Node) -> bool | None:
     fields = [Field(prime, unit, seed + bytes([k])) for k in range(4)]
     try:
         values = [(field.value(f), field.value(g)) for field in fields]
-    except Undefined:
+    except UndefinedError:
         return None
     (f0, g0), rest = values[0], values[1:]
     if f0 and g0 and all((f0 * y - g0 * x) % prime == 0 for x, y in rest):
@@ -197,7 +198,7 @@ def _linear_root(node: Node, name: str, field: Field) -> int | None:
     """The root in one letter at a random value of the others, if the node is linear in it."""
     try:
         zero, one, two, three = (field.with_letter(name, k).value(node) for k in range(4))
-    except Undefined:
+    except UndefinedError:
         return None
     p = field.prime
     slope = (one - zero) % p

@@ -17,7 +17,14 @@ from mpmath import libmp
 from mpmath.libmp import libmpi as iv
 
 from hdpo_env.types import derive_seed
-from hdpo_env.verifiers.compare.ball import Ball, Evaluator, Huge, OutOfDomain, Undecided, log2_size
+from hdpo_env.verifiers.compare.ball import (
+    Ball,
+    HugeError,
+    OutOfDomainError,
+    UndecidedError,
+    log2_size,
+)
+from hdpo_env.verifiers.compare.functions import Evaluator
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, walk
 
 _LOOK = 80  # bits for the first look: most differences show here
@@ -44,7 +51,7 @@ def agree(left: Node, right: Node) -> bool | None:
     if not names:
         try:
             return _compare(left, right, {}, True)
-        except OutOfDomain:
+        except OutOfDomainError:
             return None
     complex_allowed = any(isinstance(n, Sym) and n.name == "i" for n in parts)
     if any(isinstance(n, Op) and n.name in _INTEGER_ONLY for n in parts):
@@ -62,7 +69,7 @@ def _over(
     for point in points:
         try:
             verdict = _compare(left, right, point, is_complex)
-        except OutOfDomain:
+        except OutOfDomainError:
             continue
         if verdict is False:
             return False
@@ -104,9 +111,9 @@ def _compare(left: Node, right: Node, point: dict[str, Fraction], is_complex: bo
         try:
             a = _value_or_huge(evaluator, left)
             b = _value_or_huge(evaluator, right)
-        except OutOfDomain:
+        except OutOfDomainError:
             raise
-        except (Undecided, ZeroDivisionError, OverflowError, ValueError, NotImplementedError):
+        except (UndecidedError, ZeroDivisionError, OverflowError, ValueError, NotImplementedError):
             if prec > _LOOK:
                 return None
             prec = _AGREE
@@ -127,7 +134,7 @@ def _compare(left: Node, right: Node, point: dict[str, Fraction], is_complex: bo
 def _value_or_huge(evaluator: Evaluator, node: Node) -> Ball | None:
     try:
         return evaluator.value(node)
-    except Huge:
+    except HugeError:
         return None
 
 

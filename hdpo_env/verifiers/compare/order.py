@@ -35,7 +35,7 @@ def approximate(node: Node) -> float | Fraction | None:
 
 
 def _enclosure(node: Node) -> tuple[object, object] | None:
-    from hdpo_env.verifiers.compare.ball import Evaluator
+    from hdpo_env.verifiers.compare.functions import Evaluator
 
     try:
         ball = Evaluator(_PREC, {}, True).value(node)

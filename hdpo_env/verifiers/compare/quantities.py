@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from hdpo_env.verifiers.compare.logic import any3
+from hdpo_env.verifiers.compare.logic import PASS, Ruling, any3
 from hdpo_env.verifiers.compare.units import Unit, parse_unit
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
 
@@ -56,17 +56,17 @@ def _sum(node: Op) -> Quantity | None:
     return Quantity(Op("+", terms), Unit(Fraction(1), known[0].unit.dimensions, ("base",)))
 
 
-def same_quantity(same: Same, gold: Node, answer: Node, otherwise: object) -> object:
-    """Compare quantities; ``otherwise`` if neither side is one."""
+def same_quantity(same: Same, gold: Node, answer: Node) -> Ruling:
+    """Compare quantities; PASS if neither side is one."""
     a, b = quantity(gold), quantity(answer)
     if a is None and b is None:
-        return otherwise
+        return PASS
     if a is not None and b is not None:
         return _both(same, a, b)
     one, other = (a, answer) if a is not None else (b, gold)
     assert one is not None
     if isinstance(other, Op) and other.name in ("rel", "text", "ratio") and one.unit.is_known:
-        return otherwise
+        return PASS
     return _one_sided(same, one, other, a is not None)
 
 

@@ -39,7 +39,7 @@ def point(value: Node) -> Piece:
 
 
 def region(node: Node) -> tuple[str | None, Region] | None:
-    """The set a node describes, and the name of its variable if it has one; None if it is not one."""
+    """The set a node describes and its variable's name if it has one; None for other nodes."""
     if isinstance(node, Sym):
         if node.name in ("bbR", "emptyset"):
             return None, LINE if node.name == "bbR" else ()
@@ -243,7 +243,7 @@ def _intersection(a: Region, b: Region) -> Region | None:
 
 
 def _tidy(pieces: Region) -> list[Piece] | None:
-    """Sorted, empty pieces dropped, overlapping and touching ones joined; None if not comparable."""
+    """Sorted, without empty pieces, touching ones joined; None if ends are not comparable."""
     keyed = []
     for piece in pieces:
         low, high = approximate(piece.low), approximate(piece.high)

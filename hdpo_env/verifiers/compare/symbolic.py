@@ -19,9 +19,13 @@ _SOFT_LIMIT_S = 1.0
 _MAX_NODES = 150
 _MAX_EXPONENT = 200
 _MAX_FACTORIAL = 200
+_NAMES = (
+    "sin cos tan cot sec csc sinh cosh tanh coth sech csch asin acos atan acot asinh acosh atanh"
+)
+_TRIGONOMETRIC = frozenset(_NAMES.split())
 
 
-class TooBig(Exception):
+class TooBigError(Exception):
     """The tree is outside the budget of the symbolic stage."""
 
 
@@ -62,7 +66,7 @@ def _soft_limit() -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        raise TooBig
+        raise TooBigError
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, _SOFT_LIMIT_S)
@@ -77,7 +81,7 @@ def _convert(node: Node) -> Any:
     import sympy
 
     if sum(1 for _ in walk(node)) > _MAX_NODES:
-        raise TooBig
+        raise TooBigError
     if isinstance(node, Num):
         return sympy.Rational(node.value.numerator, node.value.denominator)
     if isinstance(node, Sym):
@@ -90,11 +94,11 @@ def _convert(node: Node) -> Any:
 
 def _check_budget(node: Op) -> None:
     if node.name in ("fact", "fact2", "binom") and not _is_polynomial(node):
-        raise TooBig
+        raise TooBigError
     if node.name == "prod":
         first, last = rational(node.args[1]), rational(node.args[2])
         if first is None or last is None or last - first > _MAX_FACTORIAL:
-            raise TooBig
+            raise TooBigError
     limits = {"^": (1, _MAX_EXPONENT), "fact": (0, _MAX_FACTORIAL), "binom": (0, _MAX_FACTORIAL)}
     if node.name in limits:
         position, limit = limits[node.name]
@@ -102,7 +106,7 @@ def _check_budget(node: Op) -> None:
         big = value is not None and (abs(value.numerator) > limit or value.denominator > limit)
         letter_free = not any(isinstance(n, Sym) for n in walk(node.args[position]))
         if big or (value is None and letter_free):
-            raise TooBig
+            raise TooBigError
 
 
 def _is_polynomial(node: Op) -> bool:
@@ -129,27 +133,6 @@ def _operation(node: Op, args: list[Any], sp: Any) -> Any:
         return big(body, (index, low, high))
     if node.name == "call":
         return sp.Function(node.data)(*args)
-    trigonometric = [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "sinh",
-        "cosh",
-        "tanh",
-        "coth",
-        "sech",
-        "csch",
-        "asin",
-        "acos",
-        "atan",
-        "acot",
-        "asinh",
-        "acosh",
-        "atanh",
-    ]
-    if node.name in trigonometric:
+    if node.name in _TRIGONOMETRIC:
         return getattr(sp, node.name)(*args)
-    raise TooBig
+    raise TooBigError

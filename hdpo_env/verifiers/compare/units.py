@@ -12,7 +12,7 @@ _F = Fraction
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A factor to base units, the exponent of each dimension, and the singular nouns it is made of."""
+    """A factor to base units, the exponent of each dimension, and the nouns it is made of."""
 
     factor: Fraction
     dimensions: tuple[tuple[str, int], ...]
@@ -27,7 +27,8 @@ class Unit:
 
 _INCH = _F(254, 10000)
 _LENGTH = {
-    "m meter metre": _F(1), "km kilometer kilometre": _F(1000), "cm centimeter centimetre": _F(1, 100),
+    "m meter metre": _F(1), "km kilometer kilometre": _F(1000),
+    "cm centimeter centimetre": _F(1, 100),
     "mm millimeter millimetre": _F(1, 1000), "dm decimeter decimetre": _F(1, 10),
     "nm nanometer nanometre": _F(1, 10**9), "um micrometer": _F(1, 10**6),
     "in inch inches": _INCH, "ft foot feet": 12 * _INCH, "yd yard": 36 * _INCH,
@@ -41,12 +42,14 @@ _TIME = {
     "wk week": 604800,
 }
 _MASS = {
-    "kg kilogram": _F(1), "g gram": _F(1, 1000), "mg milligram": _F(1, 10**6), "t ton tonne": _F(1000),
+    "kg kilogram": _F(1), "g gram": _F(1, 1000), "mg milligram": _F(1, 10**6),
+    "t ton tonne": _F(1000),
     "lb lbs pound": _F(45359237, 10**8), "oz ounce": _F(45359237, 16 * 10**8),
 }  # fmt: skip
 _VOLUME = {
     "l liter litre": _F(1, 1000), "ml milliliter millilitre": _F(1, 10**6),
-    "gal gallon": _F(231) * _INCH**3, "quart qt": _F(231, 4) * _INCH**3, "pint pt": _F(231, 8) * _INCH**3,
+    "gal gallon": _F(231) * _INCH**3, "quart qt": _F(231, 4) * _INCH**3,
+    "pint pt": _F(231, 8) * _INCH**3,
     "cc": _F(1, 10**6),
 }  # fmt: skip
 _OTHER = {
@@ -85,10 +88,7 @@ def _table() -> dict[str, tuple[Fraction, tuple[tuple[str, int], ...]]]:
 _TABLE = _table()
 _ADJECTIVES = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _TOKEN = re.compile(r"[a-z$€£]+|\^-?\d+|[/*]|\d+")
-_SKIP = frozenset(["of", "the", "a", "an", "in", "total", "each", "about", "degrees"]) - {
-    "in",
-    "degrees",
-}
+_SKIP = frozenset({"of", "the", "a", "an", "total", "each", "about"})
 
 
 def singular(word: str) -> str:

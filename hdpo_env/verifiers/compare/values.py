@@ -12,26 +12,8 @@ from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, su
 Leaf = Callable[[Node, Node], "bool | None"]
 _MIN_GOLD_DIGITS = 3  # a gold with fewer significant digits is exact, not rounded
 _MIN_ANSWER_DIGITS = 6  # a decimal for an exact gold needs this many right digits
-_UNEVALUATED = frozenset(
-    [
-        "text",
-        "seq",
-        "rel",
-        "matrix",
-        "row",
-        "builder",
-        "unit",
-        "base",
-        "ratio",
-        "cup",
-        "cap",
-        "minus",
-        "mod",
-        "pm",
-        "det",
-        "cases",
-    ]
-)
+_STRUCTURES = "text seq rel matrix row builder unit base ratio cup cap minus mod pm det cases"
+_UNEVALUATED = frozenset(_STRUCTURES.split())
 
 
 def same_value(gold: Node, answer: Node) -> bool | None:
@@ -55,7 +37,7 @@ def same_value(gold: Node, answer: Node) -> bool | None:
         from hdpo_env.verifiers.compare.numeric import agree
 
         verdict = agree(gold, answer)
-    if verdict is None and _is_undefined(answer) != _is_undefined(gold):
+    if verdict is None and is_undefined(answer) != is_undefined(gold):
         return False
     if verdict is None and letters(gold) != letters(answer):
         return False if _depends_apart(gold, answer) else None
@@ -64,7 +46,7 @@ def same_value(gold: Node, answer: Node) -> bool | None:
     return verdict
 
 
-def _is_undefined(node: Node) -> bool:
+def is_undefined(node: Node) -> bool:
     """Whether a node divides by what is provably zero."""
     return any(
         isinstance(part, Op) and part.name == "/" and same_value(ZERO, part.args[1]) is True

@@ -66,7 +66,7 @@ def final_answer(text: str, policy: Policy, finish_reason: str | None) -> Final:
         return _nothing(True, "")
     if policy == "lenient":
         found = marked(visible)
-        answer = found[1] if found else concluded(visible)
+        answer = found or concluded(visible)
         if answer:
             return Final((answer,))
     return _nothing(False, "")
@@ -104,7 +104,7 @@ def _boxed(text: str, boxes: list[Box], policy: Policy) -> Final:
         link = " or " if re.search(r"\bor\b", joined) else ", "
         return Final((link.join(contents),), is_list=True)
     if policy == "lenient":
-        later = marked(text)
-        if later is not None and later[0] >= passage[-1].end:
-            contents.append(later[1])
+        later = marked(text[passage[-1].end :])
+        if later is not None:
+            contents.append(later)
     return Final(tuple(contents))

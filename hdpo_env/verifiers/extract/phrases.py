@@ -31,23 +31,21 @@ _NUMBER = re.compile(r"[-+]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?")
 _SHORT = 80
 
 
-def marked(text: str) -> tuple[int, str] | None:
-    """Position and content of the last explicit statement of an answer, or None.
+def marked(text: str) -> str | None:
+    """The last explicit statement of an answer, or None.
 
-    >>> marked("... Final Answer: The final answer is $28$. I hope it is correct.")[1]
+    >>> marked("... Final Answer: The final answer is $28$. I hope it is correct.")
     '28'
     """
-    offset = max(0, len(text) - _TAIL)
-    tail = text[offset:]
-    best: tuple[int, str] | None = None
+    tail = text[-_TAIL:]
+    at, answer = -1, None
     for match in _HASH.finditer(tail):
-        best = (match.start(), match.group(1).strip())
-    for match in _MARKER.finditer(tail):
-        if best is None or match.start() > best[0]:
-            content = statement(tail[match.end() :])
-            if content and not _MARKER.match(content):
-                best = (match.start(), content)
-    return None if best is None else (offset + best[0], best[1])
+        at, answer = match.start(), match.group(1).strip()
+    for match in _MARKER.finditer(tail, max(0, at)):
+        content = statement(tail[match.end() :])
+        if content and not _MARKER.match(content):
+            answer = content
+    return answer
 
 
 def statement(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
-from hdpo_env.verifiers.parse.nodes import Node, Op, ParseError
+from hdpo_env.verifiers.parse.nodes import Node, ParseError
 from hdpo_env.verifiers.parse.parser import Parser
 from hdpo_env.verifiers.parse.spelling import to_latex, unwrap, without_dollars
 
@@ -18,7 +18,7 @@ class Answer:
 
     text: str
     canonical: str  # equal canonical texts mean the same answer
-    words: str  # letters and digits only, for answers that are sentences
+    spelled: str  # ASCII LaTeX without wrappers
     readings: tuple[Node, ...]
     error: str = ""  # why there is no mathematical reading
     has_words: bool = False
@@ -34,6 +34,7 @@ _ARTICLES = re.compile(r"\b(?:the|an?)\b")
 _DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
 
 
+@lru_cache(maxsize=4096)
 def plain_words(text: str) -> str:
     r"""Lower-case words of a text answer without markup, articles and punctuation.
 
@@ -46,9 +47,9 @@ def plain_words(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def parse_answer(text: str) -> Answer:
-    """Parse one answer; never raises, whatever the text.
+    r"""Parse one answer; never raises, whatever the text.
 
-    >>> parse_answer(r"\\frac{1}{2}").readings[0].name
+    >>> parse_answer(r"\frac{1}{2}").readings[0].name
     '/'
     """
     if len(text) > MAX_CHARS:
@@ -57,11 +58,11 @@ def parse_answer(text: str) -> Answer:
     try:
         tokens = tokenize(spelled)
     except ParseError as error:
-        return Answer(text, spelled, plain_words(spelled), (), str(error))
+        return Answer(text, spelled, spelled, (), str(error))
     canonical = " ".join(_spelling(tokens))
     has_words = any(t.kind in ("word", "clause") for t in tokens)
     readings, error = _readings(spelled, tokens)
-    return Answer(text, canonical, plain_words(spelled), readings, error, has_words)
+    return Answer(text, canonical, spelled, readings, error, has_words)
 
 
 def _spelling(tokens: list[Token]) -> list[str]:
@@ -98,8 +99,3 @@ def _readings(spelled: str, tokens: list[Token]) -> tuple[tuple[Node, ...], str]
             if node not in found:
                 found.append(node)
     return tuple(found), "" if found else error
-
-
-def text_node(answer: Answer) -> Node:
-    """The answer as words."""
-    return Op("text", (), answer.words)

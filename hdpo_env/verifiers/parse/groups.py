@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from hdpo_env.verifiers.parse.lexer import Token
 from hdpo_env.verifiers.parse.nodes import TWO, Node, Num, Op, ParseError, Sym
-from hdpo_env.verifiers.parse.parser import Parser
+
+if TYPE_CHECKING:
+    from hdpo_env.verifiers.parse.parser import Parser
 
 _MATRICES = frozenset(
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hdpo_env.verifiers.parse import words
+from hdpo_env.verifiers.parse import groups, numerals, spoken, words
 from hdpo_env.verifiers.parse.lexer import Token
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, ParseError, Sym
 
@@ -17,55 +17,40 @@ _END = Token("end", "")
 _SEPARATORS = frozenset({",", "and", "or", "clause", "row"})
 _STARTS = frozenset({"num", "repeat", "sym", "fn", "lb", "begin"})
 _FUNCTION_NAMES = frozenset(["f", "g", "h", "F", "G"])
-_FILLER = frozenset(
-    [
-        "approximately",
-        "about",
-        "approx",
-        "roughly",
-        "around",
-        "exactly",
-        "only",
-        "the",
-        "a",
-        "an",
-        "answer",
-        "value",
-        "final",
-        "total",
-        "result",
-        "equals",
-        "is",
-        "are",
-    ]
-)
 
 
 class Parser:
     """Reads one answer from tokens; every method consumes what it returns."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
+        self._tokens = [*tokens, _END, _END, _END, _END]  # room to look ahead
+        self._at = 0
+        self.token = self._tokens[0]  # the next one
         self.depth = 0
         self.bars: list[str] = []  # open |..| ("abs") and {..|..} ("set") around this point
 
     # -- token access ------------------------------------------------------------------
 
-    @property
-    def token(self) -> Token:
-        """The next token."""
-        return self.tokens[self.at] if self.at < len(self.tokens) else _END
-
     def peek(self, ahead: int = 1) -> Token:
-        """The token ``ahead`` places behind the next one."""
-        return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else _END
+        """The token at most three places behind the next one."""
+        return self._tokens[self._at + ahead] if self.token is not _END else _END
 
     def take(self) -> Token:
         """Consume the next token."""
         token = self.token
-        self.at += 1
+        if token is not _END:
+            self._at += 1
+            self.token = self._tokens[self._at]
         return token
+
+    def drop(self, count: int) -> None:
+        """Consume several tokens."""
+        for _ in range(count):
+            self.take()
+
+    def replace(self, token: Token) -> None:
+        """Put another token in place of the next one."""
+        self._tokens[self._at] = self.token = token
 
     def is_op(self, value: str) -> bool:
         """Whether the next token is this operator."""
@@ -132,7 +117,7 @@ class Parser:
             self.take()
             return Op("mod", (node, self.argument()))
         if token.kind == "open" and self.peek() == Token("cmd", "mod"):
-            self.at += 2
+            self.drop(2)
             modulus = self.sum()
             self.expect("close")
             return Op("mod", (node, modulus))
@@ -162,13 +147,13 @@ class Parser:
         """A capital U between two intervals."""
         if self.token[:2] != ("sym", "U") or self.peek().kind != "open":
             return False
-        return self.at > 0 and self.tokens[self.at - 1].kind == "close"
+        return self._at > 0 and self._tokens[self._at - 1].kind == "close"
 
     # -- arithmetic ----------------------------------------------------------------------
 
     def sum(self) -> Node:
         """Terms joined by plus, minus and plus-minus."""
-        terms = [self.signed()]
+        terms: list[Node] = [self.signed()]
         while True:
             token = self.token
             if token.kind == "op" and token.value in "+-":
@@ -208,7 +193,7 @@ class Parser:
                 right = self._factor_after_sign()
                 node = Op(token.value, (node, right))
             elif token.kind == "word" and token.value.lower() not in words.EQUALS:
-                node = self._quantity(node)
+                node = spoken.quantity(self, node)
             elif token.kind == "money" and isinstance(node, (Num, Op)):
                 node = Op("unit", (node,), self.take().value)
             elif self._continues_product():
@@ -252,7 +237,7 @@ class Parser:
             ):
                 return Op(right.name, (Op("+", (left, *right.args)),))
         if isinstance(left, Op) and left.name == "unit" and token.kind == "num":
-            return Op("+", (left, self._quantity(right)))
+            return Op("+", (left, spoken.quantity(self, right)))
         if token.kind in ("num", "repeat") and isinstance(left, Num):
             return self._mixed(left, right, token)
         return Op("*", (left, right))
@@ -302,12 +287,12 @@ class Parser:
             self.take()
             return self._degrees(base)
         if self.token.kind == "lb" and self.peek().kind == "deg" and self.peek(2).kind == "rb":
-            self.at += 3
+            self.drop(3)
             return self._degrees(base)
         if self.token == Token("op", "'") or (
             self.token.kind == "lb" and self.peek() == Token("op", "'")
         ):
-            self.at += 1 if self.token.kind == "op" else 3
+            self.drop(1 if self.token.kind == "op" else 3)
             return self._mark(base, "'")
         return Op("^", (base, self.exponent_value()))
 
@@ -327,11 +312,9 @@ class Parser:
 
     def atom(self) -> Node:
         """A number, symbol, function application, bracket, command or phrase."""
-        from hdpo_env.verifiers.parse import groups  # the two halves of one grammar
-
         kind, value, _ = self.token
         if kind in ("num", "repeat"):
-            return self._based(number(self.take()))
+            return self._based(numerals.number(self.take()))
         if kind == "sym":
             return self._symbol()
         if kind == "fn":
@@ -342,7 +325,7 @@ class Parser:
             self.take()
             return Op("unit", (self.power(),), value)
         if kind == "word":
-            return self._phrase()
+            return spoken.phrase(self)
         return groups.atom(self)
 
     def _based(self, node: Num) -> Node:
@@ -364,8 +347,6 @@ class Parser:
         if self.token == Token("open", "(") and (
             name.split("_")[0] in _FUNCTION_NAMES or self._is_defined_here()
         ):
-            from hdpo_env.verifiers.parse import groups
-
             inner = groups.atom(self)
             args = inner.args if isinstance(inner, Op) and inner.name == "seq" else (inner,)
             return Op("call", args, name)
@@ -374,13 +355,11 @@ class Parser:
     def _is_defined_here(self) -> bool:
         """Whether ``P(`` opens a bracket that is followed by an equals sign: P is a function."""
         depth = 0
-        for at in range(self.at, min(len(self.tokens), self.at + 40)):
-            kind = self.tokens[at].kind
+        for at in range(self._at, min(len(self._tokens) - 1, self._at + 40)):
+            kind = self._tokens[at].kind
             depth += {"open": 1, "close": -1}.get(kind, 0)
             if depth == 0:
-                return self.tokens[at + 1 : at + 2] == [Token("rel", "=")] or (
-                    self.tokens[at + 1 : at + 2] == [Token("rel", "=", True)]
-                )
+                return self._tokens[at + 1][:2] == ("rel", "=")
         return False
 
     def subscript(self) -> str:
@@ -404,70 +383,9 @@ class Parser:
             return Op("neg", (self.argument(),))
         token = self.token
         if token.kind == "num" and len(token.value) > 1 and token.value.isdigit():
-            self.tokens[self.at] = Token("num", token.value[1:])
-            return number(Token("num", token.value[0]))
+            self.replace(Token("num", token.value[1:]))
+            return numerals.number(Token("num", token.value[0]))
         return self.atom()
-
-    # -- words ---------------------------------------------------------------------------
-
-    def _phrase(self) -> Node:
-        """Words where an operand should be: a spoken number, a filler, or a label."""
-        spoken = []
-        while self.token.kind == "word" and self.token.value.lower() not in words.EQUALS:
-            spoken.append(self.take().value.lower())
-            if self.is_op("-") and self.peek().kind == "word":
-                self.take()
-        if not spoken:
-            raise ParseError("a sentence without a subject")
-        count = next((i for i, w in enumerate(spoken) if w not in words.NUMBER_WORDS), len(spoken))
-        value = spoken_number(spoken[:count]) if count else None
-        if value is not None:
-            number_node = Num(Fraction(value))
-            rest = " ".join(spoken[count:])
-            return Op("unit", (number_node,), rest) if rest else number_node
-        if all(word in _FILLER for word in spoken) and self.token.kind in (
-            "num",
-            "lb",
-            "cmd",
-            "op",
-        ):
-            return self.power() if not self.is_op("-") else self.signed()
-        return Op("text", (), " ".join(spoken))
-
-    def _names_unit(self, kind: str) -> bool:
-        """Whether what follows an operator belongs to a unit: a word, or a lone letter (km/h)."""
-        is_last = self.peek(2).kind in ("end", ",", "and", "or", "op", "close", "rel")
-        return kind == "word" or (kind == "sym" and is_last)
-
-    def _quantity(self, node: Node) -> Node:
-        """A value followed by words: scale words multiply, the rest is its unit."""
-        spelling: list[str] = []
-        while True:
-            kind, value, _ = self.token
-            after = self.peek().kind
-            if kind == "word" and value.lower() in words.SCALES and not spelling:
-                self.take()
-                node = Op("*", (node, Num(Fraction(words.SCALES[value.lower()]))))
-            elif (kind == "word" and value.lower() not in words.EQUALS) or (
-                kind == "sym" and spelling and spelling[-1] in ("*", "/")
-            ):
-                spelling.append(self.take().value)
-            elif kind == "op" and value == "^" and spelling:
-                self.take()
-                spelling.append("^" + _plain(self.exponent_value()))
-            elif kind == "op" and value in "*/-" and spelling and self._names_unit(after):
-                spelling.append(self.take().value)
-            else:
-                break
-        return Op("unit", (node,), " ".join(spelling)) if spelling else node
-
-
-def _plain(exponent: Node) -> str:
-    if isinstance(exponent, Num):
-        return str(exponent.value)
-    if isinstance(exponent, Op) and exponent.name == "neg" and isinstance(exponent.args[0], Num):
-        return f"-{exponent.args[0].value}"
-    raise ParseError("a unit with an odd exponent")
 
 
 def _is_proper(node: Node) -> bool:
@@ -479,49 +397,3 @@ def _is_proper(node: Node) -> bool:
         return False
     whole = top.places is None and bottom.places is None
     return whole and 0 < top.value < bottom.value
-
-
-def number(token: Token) -> Num:
-    """The exact value of a number token, repeating decimals included."""
-    if token.kind == "repeat":
-        return Num(_repeating(token.value))
-    mantissa, _, exponent = token.value.lower().partition("e")
-    places = len(mantissa.partition(".")[2]) if "." in mantissa else None
-    if exponent:
-        if abs(int(exponent)) > 5000:
-            raise ParseError(f"the exponent {exponent} is beyond 5000")
-        return Num(Fraction(mantissa) * Fraction(10) ** int(exponent), places or 0)
-    return Num(Fraction(mantissa.rstrip(".") or "0"), places or None)
-
-
-def _repeating(text: str) -> Fraction:
-    head, _, cycle = text.partition("|")
-    cycle = cycle.replace("|", "")
-    whole, _, fixed = head.partition(".")
-    scale = 10 ** len(fixed)
-    value = Fraction(int((whole or "0") + fixed), scale)
-    return value + Fraction(int(cycle or "0"), (10 ** max(1, len(cycle)) - 1) * scale)
-
-
-def spoken_number(spoken: list[str]) -> int | None:
-    """The value of number words up to a few thousand, or None.
-
-    >>> spoken_number(["two", "hundred", "thirty", "one"])
-    231
-    """
-    total = current = 0
-    for word in spoken:
-        if word not in words.NUMBER_WORDS:
-            return None
-        value = words.NUMBER_WORDS[word]
-        if value == 100:
-            current = max(1, current) * 100
-        elif value == 1000:
-            total, current = total + max(1, current) * 1000, 0
-        elif (
-            current % 10 or (value >= 20 and current % 100) or (value < 20 and current % 100 == 10)
-        ):
-            return None
-        else:
-            current += value
-    return total + current

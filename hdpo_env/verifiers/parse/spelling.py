@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SUPERSCRIPT = {c: d for c, d in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True)}
-_SUBSCRIPT = {c: d for c, d in zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-", strict=True)}
+_SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True))
+_SUBSCRIPT = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-", strict=True))
 _FRACTIONS = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5",
               "⅗": "3/5", "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8",
               "⅞": "7/8", "⅐": "1/7", "⅑": "1/9", "⅒": "1/10"}  # fmt: skip
@@ -64,8 +64,10 @@ _SIGNS = {
     "△": "\\triangle ", "→": "\\to ", "⇒": "\\to ", "⟹": "\\to ", "…": "\\ldots ", "⋯": "\\ldots ",
     "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "⟨": "\\langle ",
     "⟩": "\\rangle ", "∖": "\\setminus ", "∧": "\\wedge ", "∨": "\\vee ", "¬": "\\neg ",
-    "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ", "⁄": "/", "∕": "/", "、": ",", "，": ",", "。": ".",
-    "；": ";", "：": ":", "﹤": "<", "％": "\\%", "ℓ": "\\ell ", "𝑖": "i", "𝜋": "\\pi ", "⊥": "\\perp ",
+    "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ", "⁄": "/", "∕": "/", "、": ",", "，": ",",
+    "。": ".",
+    "；": ";", "：": ":", "﹤": "<", "％": "\\%", "ℓ": "\\ell ", "𝑖": "i", "𝜋": "\\pi ",
+    "⊥": "\\perp ",
     "∥": "\\parallel ", "｛": "\\{", "｝": "\\}", "∣": "|",
 }  # fmt: skip
 _TABLE = str.maketrans(
@@ -82,10 +84,10 @@ _ENDS = " \t\r\n.,;:!"
 
 
 def to_latex(text: str) -> str:
-    """Spell every unicode mark as ASCII LaTeX; other compatibility characters by NFKC.
+    r"""Spell every unicode mark as ASCII LaTeX; other compatibility characters by NFKC.
 
     >>> to_latex("x² ≤ ½π")
-    'x^{2} \\\\leq   1/2\\\\pi '
+    'x^{2} \\leq   1/2\\pi '
     """
     if text.isascii():
         return text

@@ -103,7 +103,7 @@ class _Loop:
         self._done: list[tuple[int, Any]] = []
         self._flushed = time.monotonic()
 
-    def send(self, message: object) -> None:
+    def send(self, message: Any) -> None:
         body = marshal.dumps(message)
         self._sink.write(HEADER.pack(len(body)) + body)
         self._sink.flush()
