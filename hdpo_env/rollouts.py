@@ -89,8 +89,8 @@ def sample_groups(
     Privileged rollouts are sampled by the same function with another ``prompt_of``. The reward is
     the verdict's: 1.0, 0.0, or None for an abstention.
 
-    ``greedy`` takes the most probable token at each step; ``max_tokens`` cuts longer completions and
-    marks them truncated; ``prompt_of`` makes the prompts, ``judge`` the verdicts.
+    ``greedy`` takes the most probable token at each step; ``max_tokens`` cuts longer completions
+    and marks them truncated; ``prompt_of`` makes the prompts, ``judge`` the verdicts.
 
     Raises:
         ConfigError: ``num`` is below 1.
