@@ -29,7 +29,8 @@ from benchmarks.losses_variants import VARIANTS
 RESULTS = Path(__file__).parent / "results" / "losses.jsonl"
 SHAPES = [(2048, 32768, 512, 256), (1024, 151936, 256, 128)]  # rows, vocabulary, width, chunk
 SHARES = {"kl": 1.0, "topk": 0.0, "joint": 0.3}
-ROUNDS, REPEATS = 2, 2  # each variant's best of ROUNDS processes with REPEATS passes
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))  # processes a variant, interleaved
+REPEATS = 2  # passes in each; the best of all counts
 LENGTHS = (1024, 2048, 4096)  # memory must not grow with them
 
 
@@ -84,22 +85,20 @@ def show(rows: list[dict]) -> None:
 
 def main() -> None:
     """Everything, printed and written down."""
-    rows: list[dict] = []
+    jobs: list[tuple[str, list[str], tuple[int, ...], float]] = []
     for shape in SHAPES:
         for group, share in SHARES.items():
-            variants = [name for g, name in VARIANTS if g == group]
-            rows += compare(group, variants, shape, share)
-            show(rows[-len(variants) :])
-        for share in (0.25, 0.5):
-            rows += compare("kl", ["products", "ours"], shape, share)
-            show(rows[-2:])
-    for length in LENGTHS:
-        rows += compare("kl", ["products", "ours"], (length, *SHAPES[0][1:]), 1.0)
-        show(rows[-2:])
+            jobs.append((group, [name for g, name in VARIANTS if g == group], shape, share))
+        jobs += [("kl", ["products", "ours"], shape, share) for share in (0.25, 0.5)]
+    jobs += [("kl", ["products", "ours"], (n, *SHAPES[0][1:]), 1.0) for n in LENGTHS]
     machine = {"torch": torch.__version__, "cpu": platform.machine(), "threads": 1}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("".join(json.dumps({**row, **machine}) + "\n" for row in rows))
-    print(f"\n{len(rows)} rows in {RESULTS}")
+    RESULTS.write_text("")
+    for job in jobs:
+        rows = compare(*job)
+        show(rows)
+        with RESULTS.open("a") as file:
+            file.writelines(json.dumps({**row, **machine}) + "\n" for row in rows)
 
 
 if __name__ == "__main__":

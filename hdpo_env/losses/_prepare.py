@@ -141,6 +141,8 @@ def _check_terms(terms: Terms, n: int) -> None:
     _check.choice("tail", terms.tail, _check.TAILS)
     for name in ("targets", "mask", "weight", "old_logprobs"):
         _check.rows(name, getattr(terms, name), n)
+    if terms.mask is not None and terms.mask.dtype != torch.bool:
+        raise ValueError(f"mask is {terms.mask.dtype}: it must be boolean, as in mask > 0")
     if terms.targets is None and (terms.token_loss or terms.old_logprobs is not None):
         raise ValueError("targets is None: token_loss and old_logprobs need the sampled tokens")
 

@@ -109,7 +109,8 @@ def head_loss(
             vocabulary, the gradient in h too.
 
     Returns:
-        `HeadLoss`; logprobs, divergence (without weight) and entropy are 0 on rows never projected.
+        `HeadLoss`. logprobs, divergence (without weight) and entropy are 0 on rows never projected;
+        logprobs are 0 without `targets`, entropy without `token_loss`.
 
     Raises:
         ValueError: widths that differ, integer logits, NaN or +inf logits, ids outside the

@@ -64,6 +64,7 @@ BAD = {
     "float targets": (lambda: token_logprobs(h, W, y.float()), "targets is torch.float32"),
     "no targets": (lambda: head_loss(h, W, None, token_loss), "targets is None"),
     "mask rows": (lambda: head_loss(h, W, y, token_loss, mask=y[:1] > 0), "mask has shape"),
+    "integer mask": (lambda: head_loss(h, W, y, token_loss, mask=y), "mask is torch.int64"),
     "summed token loss": (lambda: head_loss(h, W, y, lambda a, b: a.sum()), "one weighted loss"),
     "ids range": (lambda: topk_jsd(h, W, ids + 1, lp), "ids holds 4.*V = 4"),
     "ids sign": (lambda: topk_jsd(h, W, ids - 1, lp), "ids holds -1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdpo_env.losses import (
@@ -78,6 +78,7 @@ sizes = {
 
 
 @pytest.mark.parametrize(("kind", "divergence", "tail"), TEACHERS)
+@settings(max_examples=40)
 @given(**sizes, data=st.data())
 def test_every_divergence_equals_brute_force(
     cases, kind, divergence, tail, seed, n, V, spread, apart, temperature, data
@@ -97,6 +98,7 @@ def test_every_divergence_equals_brute_force(
 
 
 @pytest.mark.parametrize(("kind", "divergence", "tail"), TEACHERS)
+@settings(max_examples=40)
 @given(**sizes, data=st.data())
 def test_the_joint_operator_equals_brute_force(
     cases, kind, divergence, tail, seed, n, V, spread, apart, temperature, data
