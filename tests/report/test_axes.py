@@ -52,6 +52,29 @@ def test_spread_labels_do_not_touch(wanted: list[float], gap: float) -> None:
         assert placed == pytest.approx(wanted)
 
 
+def test_ticks_by_hand() -> None:
+    """About as many as asked for, negative intervals included."""
+    assert ticks(0, 1, 5) == (0, 0.2, 0.4, 0.6, 0.8, 1)
+    assert ticks(-1, 1, 4) == (-1, -0.5, 0, 0.5, 1)
+    assert ticks(-3, -1, 4) == (-3, -2.5, -2, -1.5, -1)
+    assert ticks(0, 97, 5) == (0, 20, 40, 60, 80)
+
+
+def test_domain_by_hand() -> None:
+    """The interval is as tight as its round ends allow."""
+    assert domain([0.12, 0.93]) == (0, 1)
+    assert domain([0.12, 0.43]) == (0, 0.5)
+    assert domain([-0.31, 0.2]) == (-0.4, 0.2)
+    assert domain([0.912, 0.968], include_zero=False) == (0.9, 0.98)
+
+
+def test_crowded_labels_share_their_middle() -> None:
+    """Labels that cannot stay are moved together around the mean of where they belong."""
+    assert spread([50, 50, 53], 10, 0, 200) == pytest.approx([41, 51, 61])
+    assert spread([1, 2, 150], 10, 0, 200) == pytest.approx([0, 10, 150])
+    assert spread([199, 198], 10, 0, 200) == pytest.approx([200, 190])
+
+
 def test_scale_by_hand() -> None:
     """A scale is linear, may run backwards, and puts a point interval in the middle."""
     down = Scale(0, 1, 240, 14)
