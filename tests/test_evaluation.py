@@ -117,6 +117,22 @@ def test_samples_and_greedy_draw_from_different_seeds() -> None:
     assert both.pass_at == alone.pass_at
 
 
+def test_sampling_settings_reach_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First n sampled completions at the temperature given, 1 by default, then one greedy one."""
+    policy = SimulatedPolicy(CHAIN, 0.4)
+    asked = []
+    sample = policy.sample
+
+    def recorded(prompts: list, **settings: object) -> list:
+        asked.append(tuple(settings[k] for k in ("num", "temperature", "max_tokens", "greedy")))
+        return sample(prompts, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(policy, "sample", recorded)
+    evaluate(policy, CHAIN[:2], n=8, max_tokens=99, seed=1)
+    evaluate(policy, CHAIN[:2], n=8, temperature=0.6, max_tokens=99, seed=1, greedy=False)
+    assert asked == [(8, 1.0, 99, False), (1, 1.0, 99, True), (8, 0.6, 99, False)]
+
+
 def test_refusals_name_the_remedy() -> None:
     """Refused: k above n, no problems, greedy groups of other problems."""
     policy = SimulatedPolicy(CHAIN, 0.4)

@@ -24,6 +24,7 @@ class Scripted:
     def __init__(self, *texts: Sequence[str]) -> None:
         self.texts = texts
         self.asked: list[tuple[Prompt, ...]] = []
+        self.settings: list[tuple[int, float, int, int, bool]] = []
 
     def sample(
         self,
@@ -36,6 +37,7 @@ class Scripted:
         greedy: bool = False,
     ) -> list[list[Completion]]:
         self.asked.append(tuple(prompts))
+        self.settings.append((num, temperature, max_tokens, seed, greedy))
         return [[Completion(tuple(t.encode()), t) for t in texts] for texts in self.texts]
 
 
@@ -84,6 +86,14 @@ def test_privileged_rollouts_use_another_prompt() -> None:
     assert group.rollouts[0].prompt.view == "solution"
     assert policy.asked[0][0].messages[0].content.startswith("P")
     assert group.correct == (True,)
+
+
+def test_sampling_settings_reach_the_policy() -> None:
+    """Number, temperature, limit, seed and greediness arrive as they were given; temperature 1."""
+    policy = Scripted(["1", "2"])
+    sample_groups(policy, PROBLEMS[:1], num=2, max_tokens=9, seed=5)
+    sample_groups(policy, PROBLEMS[:1], num=2, temperature=0.6, max_tokens=8, seed=6, greedy=True)
+    assert policy.settings == [(2, 1.0, 9, 5, False), (2, 0.6, 8, 6, True)]
 
 
 def test_each_distinct_text_is_judged_once() -> None:

@@ -108,6 +108,8 @@ def test_rates_by_hand() -> None:
         "groups/undecided_rate": 0.2,
     }
     assert group_rates([]).rate(GroupKind.CLIFF) == 0.0
+    for kind in GroupKind:
+        assert group_rates(groups[:1]).rate(kind) == float(kind is GroupKind.CLIFF)
 
 
 def test_phantom_gradients_by_hand() -> None:

@@ -149,6 +149,34 @@ def test_any_damaged_byte_is_noticed(tmp_path: Path) -> None:
         assert "1 damaged records, the first is number 2" in ledger.faults[0]
 
 
+def test_damage_is_found_wherever_it_is_in_a_long_file(tmp_path: Path) -> None:
+    """Checksums are looked at in blocks; the first, the last and both sides of a seam count."""
+    many = [("p", step, 0, 8, 0) for step in range(40_000)]
+    write(tmp_path, many)
+    file = tmp_path / "rank0.events"
+    whole = bytearray(file.read_bytes())
+    places = [0, 16_383, 16_384, 32_768, 39_999]
+    for place in places:
+        whole[len(HEADER) + place * RECORD.itemsize + 20] ^= 1
+    file.write_bytes(whole)
+    ledger = read_ledger(tmp_path)
+    assert "5 damaged records, the first is number 1;" in ledger.faults[0]
+    assert set(range(40_000)) - set(ledger.events["step"].tolist()) == set(places)
+
+
+def test_a_torn_names_file_is_mended(tmp_path: Path) -> None:
+    """Cut at every byte: the writer that comes next leaves a file in which every line is a name."""
+    write(tmp_path, ROWS)
+    names = tmp_path / "rank0.names.jsonl"
+    whole = names.read_bytes()
+    for size in range(len(whole)):
+        names.write_bytes(whole[:size])
+        write(tmp_path, [("new", 9, 0, 1, 0), *ROWS])
+        ledger = read_ledger(tmp_path)
+        assert ledger.faults == ()
+        assert set(ledger.names.values()) == {"p", "q", "m", "new"}
+
+
 def test_zeroed_blocks_are_no_events(tmp_path: Path) -> None:
     """A file system may leave zeros behind after a power cut; they are not groups."""
     write(tmp_path, ROWS)
