@@ -17,7 +17,7 @@ pytest.importorskip("triton")
 if DEVICE == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("triton was imported before; run this file alone", allow_module_level=True)
 
-from hdpo_env.losses import TopK, _rows, reference  # noqa: E402
+from hdpo_env.losses import Hidden, TopK, _head, _rows, head_loss, reference, teacher_topk  # noqa: E402
 from hdpo_env.losses._merge import Whole  # noqa: E402
 from hdpo_env.losses._prepare import log_teacher  # noqa: E402
 
@@ -139,3 +139,32 @@ def test_which_cases_they_serve(kernels):
     assert kernels.serves(plan(), dense=True)
     assert kernels.serves(plan(divergence="jsd"), dense=False)
     assert not kernels.serves(plan(divergence="jsd"), dense=True)
+
+
+@pytest.mark.parametrize("kind", ["hidden", "own head", "top k", "none"])
+def test_the_joint_operator_through_the_kernels(kernels, monkeypatch, kind):
+    """head_loss with the kernels in the torch rows' place: same outputs and gradients."""
+    g = torch.Generator().manual_seed(0)
+    h, noise = (torch.randn(9, 6, generator=g).to(DEVICE) for _ in range(2))
+    W, W_teacher = (torch.randn(V, 6, generator=g).to(DEVICE) for _ in range(2))
+    targets = torch.randint(0, V, (9,), generator=g).to(DEVICE)
+    gate = torch.tensor([0, 1, 1, 0, 2, 0, 0, 1, 1.0], device=DEVICE)
+    mask = torch.tensor([1, 1, 0, 1, 0, 0, 1, 1, 1], device=DEVICE).bool()
+    teacher = {
+        "hidden": Hidden(h + noise),
+        "own head": Hidden(h + noise, W_teacher),
+        "top k": teacher_topk(h + noise, W, 5),
+        "none": None,
+    }[kind]
+    results = []
+    for chosen in (None, kernels):
+        monkeypatch.setattr(_head, "_kernels", lambda S, plan, dense, chosen=chosen: chosen)
+        leaves = [h.clone().requires_grad_(), W.clone().requires_grad_()]
+        out = head_loss(
+            *leaves, targets, lambda logprobs, rows: logprobs * (rows % 3), mask=mask,
+            teacher=teacher, divergence="jsd" if kind == "top k" else "kl_student_teacher",
+            weight=gate, old_logprobs=-6 - gate, temperature=0.7, chunk=4,
+        )  # fmt: skip
+        grads = torch.autograd.grad(out.loss, leaves)
+        results.append((out._replace(loss=out.loss.detach()), grads))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-4)
