@@ -18,7 +18,7 @@ from hdpo_env.losses import _check
 from hdpo_env.losses._divergence import FAR, LN2, pointwise
 from hdpo_env.losses._merge import Whole
 
-BLOCK = {"cpu": 1 << 18, "cuda": 1 << 26}  # logits handled at a time
+BLOCK = {"cpu": 1 << 18, "cuda": 1 << 24}  # logits handled at a time
 
 
 @dataclass
