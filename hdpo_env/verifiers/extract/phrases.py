@@ -29,6 +29,8 @@ _REFUSAL = re.compile(
 )
 _NUMBER = re.compile(r"[-+]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?")
 _SHORT = 80
+_STATEMENTS = 8  # statements looked at, from the last
+_SENTENCE = 1_000  # characters of a last sentence that are read
 
 
 def marked(text: str) -> str | None:
@@ -41,7 +43,7 @@ def marked(text: str) -> str | None:
     at, answer = -1, None
     for match in _HASH.finditer(tail):
         at, answer = match.start(), match.group(1).strip()
-    for match in _MARKER.finditer(tail, max(0, at)):
+    for match in list(_MARKER.finditer(tail, max(0, at)))[-_STATEMENTS:]:
         content = statement(tail[match.end() :])
         if content and not _MARKER.match(content):
             answer = content
@@ -71,7 +73,7 @@ def concluded(text: str) -> str | None:
     bare = _OPENING.sub("", stripped)
     if len(bare) <= _SHORT and "\n" not in bare and not _is_prose(bare):
         return bare
-    sentence = _last_sentence(stripped[-_TAIL:])
+    sentence = _last_sentence(stripped[-_TAIL:])[-_SENTENCE:]
     formulas = list(_DELIMITED.finditer(sentence))
     if formulas:
         inner = next(g for g in formulas[-1].groups() if g is not None).strip()

@@ -95,7 +95,12 @@ class VerifierPool:
             return []
         if self._settings[0] == 0:
             return [self._verifier.verify(c, g, finish_reason=f) for c, g, f in rows]
-        self._reserve(len(rows)).result()
+        ticket = self._reserve(len(rows))
+        try:
+            ticket.result()
+        except BaseException:
+            self._give_up(ticket, len(rows))
+            raise
         job = self._submit(rows)
         try:
             return job.future.result()
@@ -108,7 +113,12 @@ class VerifierPool:
         rows = [_normal(item) for item in items]
         if not rows or self._settings[0] == 0:
             return self.map(rows)
-        await asyncio.wrap_future(self._reserve(len(rows)))
+        ticket = self._reserve(len(rows))
+        try:
+            await asyncio.wrap_future(ticket)
+        except BaseException:
+            self._give_up(ticket, len(rows))
+            raise
         job = self._submit(rows)
         try:
             return await asyncio.wrap_future(job.future)
@@ -161,6 +171,11 @@ class VerifierPool:
             self._waiting.append((count, ticket))
         self._release(0)
         return ticket
+
+    def _give_up(self, ticket: Future[None], count: int) -> None:
+        """Take a reservation back, also one that was granted at the last moment."""
+        if not ticket.cancel() and not ticket.cancelled():
+            self._release(count)
 
     def _release(self, count: int) -> None:
         admitted = []

@@ -217,7 +217,8 @@ class Supervisor(threading.Thread):
             self._selector.unregister(worker.stdin)
 
     def _wait(self) -> None:
-        busy = any(worker.outstanding or not worker.ready for worker in self._workers)
+        busy = bool(self._jobs or self._again)
+        busy = busy or any(worker.outstanding or not worker.ready for worker in self._workers)
         for key, _ in self._selector.select(_STEAL_S if busy else None):
             if key.fd == self._wake_read:
                 with contextlib.suppress(BlockingIOError):

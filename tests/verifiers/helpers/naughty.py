@@ -1,0 +1,74 @@
+"""A verifier that does what its completion says: the pool must survive all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hdpo_env.types import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class Naughty:
+    """Obeys "sleep 3", "bigint", "exit", "die-once FILE", "hog", "raise", "print", "pid", "write"."""
+
+    name: str = "naughty"
+    version: str = "1"
+
+    def verify(
+        self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+    ) -> Verdict:
+        word, _, rest = completion.partition(" ")
+        getattr(self, f"_{word.replace('-', '_')}", lambda _: None)(rest)
+        same = completion == gold
+        return Verdict(Outcome.CORRECT if same else Outcome.WRONG, completion, finish_reason or "")
+
+    def _sleep(self, seconds: str) -> None:
+        time.sleep(float(seconds))
+
+    def _bigint(self, _: str) -> None:
+        _ = 9 ** (9**9)  # one operation that holds the GIL: no signal handler can run
+
+    def _exit(self, _: str) -> None:
+        os._exit(7)
+
+    def _die_once(self, path: str) -> None:
+        if not Path(path).exists():
+            Path(path).touch()  # a file of size zero needs no file-size budget
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _hog(self, _: str) -> None:
+        _ = bytearray(4 << 30)
+
+    def _raise(self, _: str) -> None:
+        raise ValueError("as asked")
+
+    def _print(self, _: str) -> None:
+        print("noise on standard output")  # noqa: T201
+
+    def _write(self, path: str) -> None:
+        Path(path).write_text("escaped", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Unbuildable:
+    """Cannot be rebuilt in another process."""
+
+    name: str = "unbuildable"
+    version: str = "1"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _refuse, ()
+
+    def verify(
+        self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+    ) -> Verdict:
+        raise NotImplementedError
+
+
+def _refuse() -> None:
+    raise RuntimeError("this verifier refuses to be rebuilt")
