@@ -9,7 +9,8 @@ Peers that are not installed are skipped by name; to have them, in another envir
     pip install --no-deps --target peers liger-kernel==0.8.5 trl==1.16.0 accelerate psutil
     PYTHONPATH=peers python -m benchmarks losses
 
-Rows go to ``benchmarks/results/losses.jsonl``. CPU ratios say nothing about a GPU.
+Rows go to ``benchmarks/results/losses.jsonl``. CPU ratios say nothing about a GPU; where there is
+one, `benchmarks.losses_gpu` runs too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import losses_gpu
 from benchmarks.losses_variants import VARIANTS
 
 RESULTS = Path(__file__).parent / "results" / "losses.jsonl"
@@ -99,6 +101,10 @@ def main() -> None:
         show(rows)
         with RESULTS.open("a") as file:
             file.writelines(json.dumps({**row, **machine}) + "\n" for row in rows)
+    if torch.cuda.is_available():
+        losses_gpu.main()
+    else:
+        print("\nno GPU here: the rows of benchmarks.losses_gpu were not measured")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one chunk: targets of all, top-k teacher of the first g, in local columns."""
+    """The rows of one chunk: targets of all, top-k teacher of the first g."""
 
     targets: Tensor | None  # [c] global token ids
     ids: Tensor | None = None  # [g, k] global token ids
@@ -81,6 +81,7 @@ def read(S: Tensor, X: Tensor | None, g: int, part: Part, plan: Plan) -> Stats:
     if at_ids is not None and part.ids is not None:
         rest = _mass_outside(S[:g], part.ids, plan.merge)
         fill_sparse(rest, at_ids - stats.lse[:g, None], part, stats, plan)
+    stats.value = stats.value.clamp(min=0.0)  # below 0 there is only rounding
     return stats
 
 
