@@ -263,8 +263,8 @@ def _digit(gold: str, rng: Random) -> str | None:
 
 
 def _negated(gold: str, rng: Random) -> str | None:
-    if re.fullmatch(r"-?(\d|\\frac|\\d?frac|\\sqrt)[^,=<>]*", gold) and "\\pm" not in gold:
-        return gold[1:] if gold.startswith("-") else "-" + gold.split("+")[0]
+    if re.fullmatch(r"-?(\d|\\d?frac|\\sqrt)[^,=<>+]*(?<!\s-\s)", gold) and "\\pm" not in gold:
+        return gold[1:] if gold.startswith("-") else "-" + gold
     return None
 
 

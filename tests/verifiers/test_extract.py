@@ -55,7 +55,7 @@ CASES = [
     (r"\fbox{42}", "42", None, "CORRECT", "CORRECT"),
     (r"\boxed 5", "5", None, "CORRECT", "CORRECT"),
     (r"\boxed{\boxed{5}}", "5", None, "CORRECT", "CORRECT"),
-    ("\\[x = \\boxed{\n\\begin{pmatrix} 0 \\\\ 3 \\end{pmatrix}\n}.\\]", "(0,3)", None, "CORRECT", "CORRECT"),
+    ("\\[\\boxed{\n\\begin{pmatrix}0\\\\3\\end{pmatrix}}\\]", "(0,3)", None, "CORRECT", "CORRECT"),
     ("Step 1: \\boxed{3}. " + "word " * 60 + "Step 2: \\boxed{7}", "7", None, "CORRECT", "CORRECT"),
     ("final answer: $\\boxed{5}$ units", "5", None, "CORRECT", "CORRECT"),
 ]  # fmt: skip
@@ -72,7 +72,18 @@ def test_the_stated_rule_decides(
 
 @pytest.mark.parametrize(
     "gold",
-    ["", "  ", "$$", "\\boxed{}", "\\frac{", "((", ["", " "], ["3", "4"], ["yes", "no"], ["A", "B"]],
+    [
+        "",
+        "  ",
+        "$$",
+        "\\boxed{}",
+        "\\frac{",
+        "((",
+        ["", " "],
+        ["3", "4"],
+        ["yes", "no"],
+        ["A", "B"],
+    ],
 )
 def test_a_bad_gold_is_an_abstention_with_a_reason(gold: str | list[str]) -> None:
     """Blank, broken or contradictory golds are BAD_GOLD, even for an answer that looks the same."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-
 import pytest
 
 from hdpo_env.types import Outcome
@@ -74,7 +73,6 @@ _MEAN_THE_SAME = {
     ("\\text{(A), (B)}", "AB"),
     ("a = 2, b = -3", "(a, b) = (2, -3)"),
 }
-
 
 
 def test_no_model_text_is_ever_executed(tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ _SCRIPT = """
 def test_no_worker_outlives_its_parent(end: str) -> None:
     """Neither SIGKILL of the parent nor an ordinary exit without close leaves an orphan."""
     script = textwrap.dedent(_SCRIPT).replace("END", end)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
     pids = [int(word) for word in done.stdout.split()]
     assert len(pids) == 2
     assert wait_until_dead(pids)

@@ -129,7 +129,8 @@ def _same_words(gold: Answer, answer: Answer) -> bool:
     a, b = _words(gold), _words(answer)
     if not a or not b:
         return False
-    if a == b and (gold.has_words or answer.has_words or not gold.readings):
+    unread = not gold.readings and not answer.readings
+    if a == b and (gold.has_words or answer.has_words or unread):
         return True
     return a in _MEMBERS and _MEMBERS[a] == _MEMBERS.get(b)
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 _F = Fraction
+Dimensions = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +16,14 @@ class Unit:
     """A factor to base units, the exponent of each dimension, and the nouns it is made of."""
 
     factor: Fraction
-    dimensions: tuple[tuple[str, int], ...]
+    dimensions: Dimensions
     nouns: tuple[str, ...] = ()
     is_known: bool = True  # a unit of measure, not just a noun
 
     @property
     def is_blank(self) -> bool:
         """Whether it says nothing ("units", "square units")."""
-        return self.is_known and not self.dimensions
+        return self.is_known and "unit" in self.nouns and not self.dimensions
 
 
 _INCH = _F(254, 10000)
@@ -67,7 +68,7 @@ _OTHER = {
 }  # fmt: skip
 
 
-def _table() -> dict[str, tuple[Fraction, tuple[tuple[str, int], ...]]]:
+def _table() -> dict[str, tuple[Fraction, Dimensions]]:
     table = {}
     for source, dimension in ((_LENGTH, "length"), (_TIME, "time"), (_MASS, "mass")):
         for names, factor in source.items():
@@ -87,6 +88,8 @@ def _table() -> dict[str, tuple[Fraction, tuple[tuple[str, int], ...]]]:
 
 _TABLE = _table()
 _ADJECTIVES = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+_RAISED = {"squared": 1, "cubed": 2}  # how many times more
+_MAX_POWER = 50  # nobody measures in cm^51
 _TOKEN = re.compile(r"[a-z$€£]+|\^-?\d+|[/*]|\d+")
 _SKIP = frozenset({"of", "the", "a", "an", "total", "each", "about"})
 
@@ -108,7 +111,7 @@ def singular(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def parse_unit(spelling: str) -> Unit:
-    """The unit a phrase names; an unknown phrase becomes its own nouns.
+    """The unit a phrase names; an unknown phrase is only its nouns.
 
     >>> parse_unit("cubic feet").dimensions, parse_unit("km / h").factor
     ((('length', 3),), Fraction(5, 18))
@@ -116,36 +119,46 @@ def parse_unit(spelling: str) -> Unit:
     ('red', 'apple')
     """
     tokens = _TOKEN.findall(spelling.lower())
-    nouns = tuple(singular(t) for t in tokens)
-    factor, dims = _F(1), {}
-    sign, power, last = 1, 1, None
-    for i, token in enumerate(tokens):
+    nouns = tuple(singular(token) for token in tokens)
+    reader = _Reader()
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
+        is_filler = token in _SKIP or (token == "in" and following.isalpha())
+        if not (is_filler and following) and not reader.read(token):
+            return Unit(_F(1), (), nouns, False)
+    dimensions = tuple(sorted((d, e) for d, e in reader.dimensions.items() if e))
+    return Unit(reader.factor, dimensions, nouns)
+
+
+class _Reader:
+    """Multiplies up the units of a phrase, token by token."""
+
+    def __init__(self) -> None:
+        self.factor = _F(1)
+        self.dimensions: dict[str, int] = {}
+        self._sign = 1
+        self._power = 1
+        self._last: tuple[Fraction, Dimensions] = (_F(1), ())
+
+    def read(self, token: str) -> bool:
+        """Take one token; False if it is not a unit."""
         if token in ("/", "per"):
-            sign = -1
+            self._sign = -1
         elif token in _ADJECTIVES:
-            power = _ADJECTIVES[token]
-        elif token.startswith("^") and last is not None:
-            last = _multiply(dims, last, int(token[1:]) - 1)
-            factor *= last[0] ** (int(token[1:]) - 1) if last else 1
-        elif token == "squared" and last is not None:
-            factor *= last[0]
-            _multiply(dims, last, 1)
-        elif token in ("*", "of") or (token in _SKIP and i < len(tokens) - 1):
-            continue
-        else:
+            self._power = _ADJECTIVES[token]
+        elif token.startswith("^") or token in _RAISED:
+            self._multiply(_RAISED.get(token) or int(token[1:]) - 1)
+        elif token != "*":
             known = _TABLE.get(token) or _TABLE.get(singular(token))
-            if known is None or (len(tokens) > 1 and token in ("in", "a")):
-                return Unit(_F(1), (), nouns, False)
-            last = (known[0] ** sign, tuple((d, e * sign) for d, e in known[1]))
-            factor *= last[0] ** power
-            _multiply(dims, last, power)
-            power = 1
-    return Unit(factor, tuple(sorted((d, e) for d, e in dims.items() if e)), nouns)
+            if known is None:
+                return False
+            self._last = (known[0] ** self._sign, tuple((d, e * self._sign) for d, e in known[1]))
+            self._multiply(self._power)
+            self._power = 1
+        return True
 
-
-def _multiply(
-    dims: dict[str, int], unit: tuple[Fraction, tuple[tuple[str, int], ...]], power: int
-) -> tuple[Fraction, tuple[tuple[str, int], ...]]:
-    for dimension, exponent in unit[1]:
-        dims[dimension] = dims.get(dimension, 0) + exponent * power
-    return unit
+    def _multiply(self, times: int) -> None:
+        factor, dimensions = self._last
+        if abs(times) <= _MAX_POWER:
+            self.factor *= factor**times
+        for dimension, exponent in dimensions:
+            self.dimensions[dimension] = self.dimensions.get(dimension, 0) + exponent * times

@@ -14,7 +14,7 @@ from hdpo_env.types import Outcome, Verdict
 
 @dataclass(frozen=True)
 class Naughty:
-    """Obeys "sleep 3", "bigint", "exit", "die-once FILE", "hog", "raise", "print", "pid", "write"."""
+    """Obeys "sleep 3", "bigint", "exit", "die-once FILE", "hog", "raise", "print", "write FILE"."""
 
     name: str = "naughty"
     version: str = "1"

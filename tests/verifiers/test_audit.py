@@ -1,0 +1,158 @@
+"""The audits and the two commands, on files with known faults."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hdpo_env.commands import audit as audit_command
+from hdpo_env.commands import verify as verify_command
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.types import Outcome, Problem, Verdict
+from hdpo_env.verifiers import MathVerifier
+from hdpo_env.verifiers.audit import audit, differences
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_each_fault_is_found_once_and_by_name() -> None:
+    """Six problems, five faults planted by hand; the sound one is not accused."""
+    problems = [
+        Problem("What is 2+2?", ("4",)),
+        Problem("what is 2 + 2", ("4",)),
+        Problem("What is 2+2 ?", ("5",)),
+        Problem("Simplify this.", ("\\frac{1}{",)),
+        Problem("Pick one.", ("3", "4")),
+        Problem("Hint: the answer is 1234. Compute it.", ("1234",)),
+    ]
+    found = {(f.kind, f.problem_id) for f in audit(problems, MathVerifier())}
+    ids = [p.id for p in problems]
+    assert found == {
+        ("duplicate", ids[1]),
+        ("conflict", ids[2]),
+        ("bad_gold", ids[3]),
+        ("bad_gold", ids[4]),
+        ("leak", ids[5]),
+    }
+
+
+def test_overlap_with_another_set_is_found() -> None:
+    """A training question in the test set is named however it is spaced."""
+    train = [Problem("How many?", ("1",)), Problem("How  Much?", ("2",))]
+    test = [Problem("how much", ("2",))]
+    (finding,) = audit(train, MathVerifier(), others=test)
+    assert (finding.kind, finding.problem_id) == ("overlap", train[1].id)
+
+
+def test_findings_hold_no_gold() -> None:
+    """What an audit prints can be shown to anybody."""
+    problems = [Problem("a", ("1234567", "7654321")), Problem("b", ("\\frac{8888888}{",))]
+    text = repr(audit(problems, MathVerifier()))
+    assert not any(gold in text for gold in ("1234567", "7654321", "8888888"))
+
+
+def test_differences_skip_abstentions() -> None:
+    """Only items on which both decided, and differently, are listed."""
+    yes, no, unsure = (Verdict(o) for o in (Outcome.CORRECT, Outcome.WRONG, Outcome.TIMEOUT))
+    items = [("", "g")] * 4
+    found = differences(items, [yes, yes, unsure, no], [yes, no, no, yes])
+    assert [d.index for d in found] == [1, 3]
+    assert "'g'" not in repr(found)
+
+
+def test_verify_judges_one_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit codes: 0 correct, 1 wrong, 2 abstained."""
+    for gold, code in (("1/2", 0), ("1/3", 1), ("", 2)):
+        assert verify_command.run(verify_command.Options(what=("\\boxed{0.5}", gold))) == code
+    assert "CORRECT" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="one file"):
+        verify_command.run(verify_command.Options(what=("a", "b", "c")))
+
+
+def test_verify_judges_a_file_and_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three labelled lines, one label wrong on purpose: accuracy 2/3, one paid wrongly."""
+    rows = [
+        {"text": "\\boxed{4}", "answer": "4", "correct": True},
+        {"text": "\\boxed{5}", "answer": ["4", "4.0"], "correct": False},
+        {"text": "\\boxed{4}", "answer": "4", "correct": False},
+    ]
+    path, out = write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    options = verify_command.Options(
+        what=(str(path),), completion_field="text", gold_field="answer", out=out, json=True
+    )
+    assert verify_command.run(options) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["outcomes"] == {"correct": 2, "wrong": 1}
+    assert facts["accuracy"] == pytest.approx(2 / 3)
+    assert (facts["missed"], facts["paid_wrongly"]) == (0, 1)
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [line["outcome"] for line in lines] == ["correct", "wrong", "correct"]
+
+
+def test_verify_reads_parquet_as_it_reads_lines(tmp_path: Path) -> None:
+    """The same rows from both kinds of file."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = [{"completion": "\\boxed{4}", "gold": ["4", "4.0"], "correct": True}]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    lines = write(tmp_path / "a.jsonl", list(rows))
+    assert verify_command.read_pairs(tmp_path / "a.parquet") == verify_command.read_pairs(lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{}\n", "name the fields"), ("{\n", "not JSON"), ("", "no lines"), (None, "no file")],
+)
+def test_verify_names_what_is_wrong_with_a_file(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    """Missing fields, broken JSON, an empty file and a missing one each say what to do."""
+    path = tmp_path / "in.jsonl"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        verify_command.run(verify_command.Options(what=(str(path),)))
+
+
+def test_audit_reports_a_files_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clean file exits 0, a faulty one 1 with the counts."""
+    good = write(tmp_path / "good.jsonl", [{"question": "1+1?", "answer": "2"}])
+    bad = write(tmp_path / "bad.jsonl", [{"question": "1+1?", "answer": "\\frac{1}{"}])
+    assert audit_command.run(audit_command.Options(data=str(good))) == 0
+    assert audit_command.run(audit_command.Options(data=str(bad), json=True)) == 1
+    out = capsys.readouterr().out
+    assert json.loads(out[out.index("{") :])["counts"] == {"bad_gold": 1}
+
+
+@pytest.mark.slow
+def test_the_differential_audit_lists_known_disagreements(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three pairs math-verify is wrong on two, each a documented fault of its own."""
+    rows: list[dict[str, object]] = [
+        {"completion": "\\boxed{4}", "gold": "4"},
+        {"completion": "\\boxed{12_4}", "gold": "12_3"},
+        {"completion": "\\boxed{d=3, M=(1,3)}", "gold": "d=3, M=(1,2)"},
+    ]
+    path = write(tmp_path / "in.jsonl", rows)
+    options = audit_command.Options(data=str(path), differential=True, json=True)
+    assert audit_command.run(options) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(d["item"], d["ours"], d["math_verify"]) for d in found] == [
+        (2, "wrong", "correct"),
+        (3, "wrong", "correct"),
+    ]
+
+
+@pytest.mark.slow
+def test_a_bounded_fuzz_run_finds_no_defect(fuzz: ModuleType) -> None:
+    """Thirty thousand inputs through a pool: no exception, no dead worker, no broken limit."""
+    assert fuzz.main(["--items", "30000", "--seed", "3"]) == 0
