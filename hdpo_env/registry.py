@@ -51,7 +51,7 @@ class Registry(Generic[T]):
             raise RegistryError(f"unknown {self.kind} {name!r}; choose one of: {choices}") from None
 
     def __contains__(self, name: object) -> bool:
-        return name in set(self)
+        return name in self._table or name in self._offers()
 
     def __iter__(self) -> Iterator[str]:
         return iter({**dict.fromkeys(self._table), **dict.fromkeys(self._offers())})

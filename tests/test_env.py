@@ -192,6 +192,17 @@ def test_groups_are_verified_rollouts() -> None:
     assert (group.correct, group.rollouts[0].reward) == ((None,), None)
 
 
+def test_groups_follow_their_seed() -> None:
+    """Same seed, same problems, draw after draw; the seed is 0 unless given."""
+
+    def ids(**settings: int) -> list[str]:
+        env = GroupEnv(CHAIN, group_size=1, **settings)
+        return [p.problem_id for _ in range(3) for p in env.reset(num=8)]
+
+    assert ids() == ids(seed=0) != ids(seed=1)
+    assert len(set(ids())) > 8
+
+
 def test_async_stepping_gives_the_same_groups() -> None:
     """`astep` is `step` off the event loop."""
     env = GroupEnv(CHAIN, group_size=2)

@@ -100,6 +100,25 @@ def test_the_token_limit_cuts() -> None:
         assert rollout.verdict.outcome is Outcome.TRUNCATED
 
 
+def test_a_completion_that_just_fits_is_whole() -> None:
+    """A limit equal to the length cuts nothing; ids are bytes, with a log-probability of 0 each."""
+    prompt = student_prompt(LINEAR[0])
+    policy = SimulatedPolicy(LINEAR, 1.0)
+    settings = {"num": 1, "temperature": 1.0, "seed": 0}
+    [[whole]] = policy.sample([prompt], max_tokens=999, **settings)  # type: ignore[arg-type]
+    [[fits]] = policy.sample([prompt], max_tokens=whole.num_tokens, **settings)  # type: ignore[arg-type]
+    assert fits == whole
+    assert not whole.is_truncated
+    assert bytes(whole.token_ids).decode() == whole.text
+    assert whole.logprobs == (0.0,) * whole.num_tokens
+
+
+def test_failures_are_wrong_answers_unless_asked_otherwise() -> None:
+    """By default nothing is truncated, left unanswered or leaked."""
+    [group] = sample_groups(SimulatedPolicy(CHAIN, 0.0), CHAIN[:1], num=50, max_tokens=99, seed=0)
+    assert {r.verdict.outcome for r in group.rollouts} == {Outcome.WRONG}
+
+
 def test_greedy_follows_the_more_likely_outcome() -> None:
     """At least 1/2 succeeds, below fails, whatever the seed."""
     rates = {p.id: rate for p, rate in zip(CHAIN, (0.49, 0.5, 0.0, 1.0), strict=True)}

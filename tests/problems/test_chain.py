@@ -98,6 +98,7 @@ def test_a_problem_holds_what_the_corridor_needs() -> None:
         (lambda: ChainFamily("+").wrong(1, 2), "no misconception table"),
         (lambda: ChainFamily("#").answer("3+7"), "not a chain of digits joined by '#'"),
         (lambda: ChainFamily("#").answer("37"), "not a chain"),
+        (lambda: ChainFamily("#").answer("3"), "not a chain"),
     ],
 )
 def test_impossible_chains_are_refused(make: object, message: str) -> None:

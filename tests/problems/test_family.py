@@ -20,7 +20,7 @@ from hdpo_env.problems import (
     SystemFamily,
 )
 from hdpo_env.problems.family import SPLIT_TENTHS, split_of
-from hdpo_env.types import Problem
+from hdpo_env.types import Problem, content_hash
 
 FAMILIES = (
     ChainFamily("+", 6),
@@ -32,6 +32,7 @@ FAMILIES = (
     LinearFamily(3),
     SystemFamily(3),
 )
+WORKED = (ArithmeticFamily, FractionFamily, LinearFamily, SystemFamily)
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
 
 
@@ -81,6 +82,19 @@ def test_streams_are_pinned() -> None:
     }
 
 
+def digest(family: Family) -> str:
+    """One hash over the questions and golds of the first 100 problems."""
+    listed = family.source("train", seed=0, size=100)
+    return content_hash(*(text for p in listed for text in (p.question, *p.answers)))
+
+
+def test_questions_and_golds_are_pinned() -> None:
+    """A change of any table, range or sign in a family changes runs made with it: it must show."""
+    families = [ChainFamily(operator) for operator in "+#*@"]
+    families += [kind(level) for kind in WORKED for level in (1, 3, 5)]
+    assert {f.name: digest(f) for f in families} == DIGESTS
+
+
 def test_split_shares_are_80_10_10() -> None:
     """The hash cuts the question space into 80, 10 and 10 percent (binomial, 5 sigma)."""
     counts = dict.fromkeys(SPLIT_TENTHS, 0)
@@ -125,6 +139,9 @@ def test_a_family_without_a_question_in_the_split_is_refused() -> None:
 def test_source_bounds() -> None:
     """Indices outside the source and negative sizes are errors."""
     source = FAMILIES[0].source(size=3)
+    assert source[-3] == source[0]
+    with pytest.raises(IndexError, match="index -4"):
+        source[-4]
     with pytest.raises(IndexError, match="outside the 3 problems"):
         source[3]
     with pytest.raises(ConfigError, match="negative"):
@@ -142,3 +159,23 @@ def test_named_sources_equal_their_families(name: str) -> None:
         "system": SystemFamily(),
     }[name]
     assert list(PROBLEMS[name](split="test", seed=3, size=4)) == list(family.source("test", 3, 4))
+
+
+DIGESTS = {
+    "chain-add-6": "ccc163e15e1f2fca",
+    "chain-table-6": "f1a22383cb81d8b3",
+    "chain-faint-6": "ef4c81aa78c759c8",
+    "chain-control-6": "1d92cdb86004060a",
+    "arithmetic-1": "f7266da31849e286",
+    "arithmetic-3": "cf05b75f21eda9f8",
+    "arithmetic-5": "bfde6318cd83f45a",
+    "fractions-1": "d2312568b005d573",
+    "fractions-3": "7aad5bcc8b19a7e1",
+    "fractions-5": "67b50f7144441b72",
+    "linear-1": "d6940f5244443069",
+    "linear-3": "46e203670f0ea428",
+    "linear-5": "27a66c4216426e9d",
+    "system-1": "a729084849dd8328",
+    "system-3": "5b90bbcfa7acd5a7",
+    "system-5": "d7eed8a5708f394b",
+}
