@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from hdpo_env.verifiers.compare.choices import choice, is_separated, letters_of, rest_of_choice
@@ -11,7 +12,7 @@ from hdpo_env.verifiers.compare.match import Matcher
 from hdpo_env.verifiers.compare.quantities import lone_unit_letter
 from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
-from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, substitute, walk
+from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, integer, letters, substitute, walk
 
 _SYNONYMS = (
     frozenset({"no solution", "no solutions", "no real solution", "no real solutions", "none",
@@ -22,6 +23,10 @@ _SYNONYMS = (
     frozenset({"yes", "true"}),
     frozenset({"no", "false"}),
 )  # fmt: skip
+_REASONED = re.compile(
+    r"(?:\\text\{)?\s*(yes|no|true|false)\s*[,.;:](?!.*\b(?:or|yes|no|true|false|maybe)\b)",
+    re.I | re.S,
+)
 _MEMBERS = {word: i for i, group in enumerate(_SYNONYMS) for word in group}
 _PARAMETERS = frozenset(["k", "n", "m", "l", "j", "t", "p", "q", "r", "s"])
 _ARBITRARY = frozenset({"C", "c", "K", "C_1", "c_1", "const"})
@@ -85,6 +90,10 @@ def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
     verdict = matcher.same(gold, answer)
     if verdict is True:
         return True
+    if _has_bare_log(gold) != _has_bare_log(answer):
+        ten = matcher.same(_with_base_ten(gold), _with_base_ten(answer))
+        if ten is True:
+            return True  # log is the decimal one if the other side says so
     renamed = _renamed(gold, answer)
     if renamed is not None:
         again = matcher.same(gold, renamed)
@@ -97,6 +106,19 @@ def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
         if plain is not None:
             return any3((verdict, matcher.same(plain, answer)))
     return verdict
+
+
+def _has_bare_log(node: Node) -> bool:
+    return any(isinstance(n, Op) and n.name == "log" and len(n.args) == 1 for n in walk(node))
+
+
+def _with_base_ten(node: Node) -> Node:
+    if not isinstance(node, Op):
+        return node
+    args = tuple(_with_base_ten(a) for a in node.args)
+    if node.name == "log" and len(args) == 1:
+        args = (*args, integer(10))
+    return Op(node.name, args, node.data)
 
 
 def _renamed(gold: Node, answer: Node) -> Node | None:
@@ -132,6 +154,8 @@ def _same_words(gold: Answer, answer: Answer) -> bool:
     unread = not gold.readings and not answer.readings
     if a == b and (gold.has_words or answer.has_words or unread):
         return True
+    if a in ("yes", "no", "true", "false") and (said := _REASONED.match(answer.text)):
+        b = said.group(1).lower()  # "No, because ..."
     return a in _MEMBERS and _MEMBERS[a] == _MEMBERS.get(b)
 
 

@@ -9,7 +9,6 @@ from hdpo_env.verifiers.compare import equations, quantities
 from hdpo_env.verifiers.compare.lists import has_signs, listing, same_listing, spread
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
-from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
 from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters
@@ -166,7 +165,7 @@ def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
     if a is None or b is None:
         parts, other = (a, answer) if a is not None else (b, gold)
         assert parts is not None
-        if len(parts) != 2 or rational(other) is None:
+        if len(parts) != 2 or (isinstance(other, Op) and other.name in ("seq", "rel", "text")):
             return False
         return m.leaf(Op("/", parts), other)
     if len(a) != len(b):
@@ -185,7 +184,8 @@ def _builders(m: Matcher, gold: Node, answer: Node) -> Ruling:
     if not (isinstance(gold, Op) and isinstance(answer, Op)):
         return PASS
     shaped = ("builder", "cup", "cap", "minus", "row")
-    if gold.name != answer.name or gold.name not in shaped:
+    is_piecewise = gold.data == answer.data == "cases" and len(gold.args) > 1
+    if gold.name != answer.name or not (gold.name in shaped or is_piecewise):
         return PASS
     if len(gold.args) != len(answer.args):
         return False
@@ -215,13 +215,13 @@ def _word(node: Node) -> str | None:
 Rule = Callable[[Matcher, Node, Node], Ruling]
 _RULES: tuple[Rule, ...] = (
     _letters_of_choice,
+    _plus_minus,
     _moduli,
     _units,
     _bases,
     _regions,
     _ratios,
     _labels,
-    _plus_minus,
     _sequences,
     _matrices,
     _builders,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters
@@ -25,12 +26,10 @@ def approximate(node: Node) -> float | Fraction | None:
         return exact
     if letters(node):
         return None
-    from mpmath import libmp
-
     ball = _enclosure(node)
     if ball is None:
         return None
-    low, high = (Fraction(*libmp.to_rational(end)) for end in ball)
+    low, high = (_fraction(end) for end in ball)
     return (low + high) / 2
 
 
@@ -44,19 +43,24 @@ def _enclosure(node: Node) -> tuple[object, object] | None:
     return ball.re if ball.im is None else None
 
 
+def _fraction(end: Any) -> Fraction:
+    from mpmath import libmp
+
+    top, bottom = libmp.to_rational(end)
+    return Fraction(int(top), int(bottom))  # with gmpy2 they are integers of its own kind
+
+
 def is_between(node: Node, low: Fraction, high: Fraction) -> bool:
     """Whether a letter-free value surely lies in [low, high].
 
     >>> is_between(Sym("pi"), Fraction(314, 100), Fraction(315, 100))
     True
     """
-    from mpmath import libmp
-
     ends = _enclosure(node)
     if ends is None:
         return False
     try:
-        return all(low <= Fraction(*libmp.to_rational(end)) <= high for end in ends)
+        return all(low <= _fraction(end) <= high for end in ends)
     except (ValueError, OverflowError):
         return False
 

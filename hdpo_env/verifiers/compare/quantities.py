@@ -40,7 +40,9 @@ def quantity(node: Node) -> Quantity | None:
         return inner and Quantity(Op("neg", (inner.value,)), inner.unit)
     if node.name == "+":
         return _sum(node)
-    if node.name in ("*", "/") and quantity(node.args[0]) is None:
+    if node.name == "*" and (first := quantity(node.args[0])) is not None:
+        return Quantity(Op("*", (first.value, node.args[1])), first.unit)  # $5 million
+    if node.name in ("*", "/"):
         inner = quantity(node.args[1]) if node.name == "*" else None
         return inner and Quantity(Op("*", (node.args[0], inner.value)), inner.unit)
     return None

@@ -9,11 +9,12 @@ from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.values import Leaf
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute, walk
 
 INFINITY: Node = Sym("oo")
 MINUS_INFINITY: Node = Op("neg", (INFINITY,))
 _FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_LINEAR = frozenset({"+", "*", "/", "neg", "percent"})
 _EVERYTHING = frozenset(
     {"all real numbers", "all reals", "all real", "real numbers", "any real number"}
 )
@@ -148,7 +149,7 @@ def _half_line(left: Node, relation: str, right: Node) -> tuple[str | None, Regi
         if isinstance(right, Sym) and right.name not in letters(left):
             left, right, relation = right, left, _FLIP[relation]
         else:
-            return _linear(left, relation, right)
+            return _absolute(left, relation, right) or _linear(left, relation, right)
     assert isinstance(left, Sym)
     if left.name in ("e", "i", "pi", "oo"):
         return None
@@ -157,10 +158,25 @@ def _half_line(left: Node, relation: str, right: Node) -> tuple[str | None, Regi
     return left.name, (Piece(MINUS_INFINITY, True, right, relation == "<"),)
 
 
+def _absolute(left: Node, relation: str, right: Node) -> tuple[str | None, Region] | None:
+    """``|u| < c`` for u linear in one letter: both -c < u and u < c."""
+    if not (isinstance(left, Op) and left.name == "abs" and relation in ("<", "<=")):
+        return None
+    if letters(right):
+        return None
+    below = _half_line(left.args[0], relation, right)
+    above = _half_line(left.args[0], _FLIP[relation], Op("neg", (right,)))
+    if below is None or above is None:
+        return None
+    both = _intersection(below[1], above[1])
+    return None if both is None else (below[0], both)
+
+
 def _linear(left: Node, relation: str, right: Node) -> tuple[str | None, Region] | None:
     """A linear inequality in one letter with rational coefficients, solved."""
     names = letters(left) | letters(right)
-    if len(names) != 1:
+    parts = [*walk(left), *walk(right)]
+    if len(names) != 1 or any(isinstance(p, Op) and p.name not in _LINEAR for p in parts):
         return None
     (name,) = names
     difference = Op("+", (left, Op("neg", (right,))))

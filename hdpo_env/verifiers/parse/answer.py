@@ -29,6 +29,9 @@ _COMMAND = re.compile(
     r"|[,;:! ])\s*|\\\\"
 )
 _NOT_WORD = re.compile(r"[^a-z0-9+\-./%<>=|^_\\]+")
+_SYSTEM = re.compile(
+    r"\\left\s*\\\{\s*(\\begin\{array\}.*\\end\{array\})\s*\\right\s*\.?", re.DOTALL
+)
 _HALF_DAY = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
 _ARTICLES = re.compile(r"\b(?:the|an?)\b")
 _DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
@@ -55,6 +58,9 @@ def parse_answer(text: str) -> Answer:
     if len(text) > MAX_CHARS:
         return Answer(text, text, "", (), f"longer than {MAX_CHARS} characters")
     spelled = _HALF_DAY.sub(r"\1m", without_dollars(unwrap(to_latex(unwrap(text)))))
+    if "\\right" in spelled and (system := _SYSTEM.fullmatch(spelled)):
+        spelled = system.group(1).replace("{array}", "{cases}")  # one open brace: equations
+        spelled = re.sub(r"\\begin\{cases\}\s*\{[lcr|]*\}", r"\\begin{cases}", spelled)
     try:
         tokens = tokenize(spelled)
     except ParseError as error:
