@@ -22,6 +22,7 @@ from hdpo_env.verifiers import MathVerifier, VerifierPool
 from hdpo_env.verifiers import golds as golds_module
 from hdpo_env.verifiers import verify as verify_module
 from hdpo_env.verifiers.compare import units
+from hdpo_env.verifiers.extract.final import final_answer
 from hdpo_env.verifiers.parse import answer as answer_module
 
 GOLDS = Path(__file__).parent.parent / "tests" / "verifiers" / "data" / "golds.txt"
@@ -108,6 +109,28 @@ def row(name: str, judge: str, times: list[float]) -> float:
     return rate
 
 
+MEGABYTE = {
+    "prose": "the answer is what we want. " * 37_500,
+    "digits": "1" * 1_000_000,
+    "open braces": "{" * 1_000_000,
+    "nested boxes": "\\boxed{" * 142_000,
+    "boxes": "\\boxed{1}" * 111_000,
+    "brackets": "\\(" * 500_000,
+    "dollars": "$" * 1_000_000,
+    "newlines": "\n" * 1_000_000,
+}
+
+
+def megabytes() -> None:
+    """CPU milliseconds to find the final answer in a megabyte of this and that."""
+    for name, text in MEGABYTE.items():
+        for ending in ("", " so \\boxed{5}."):
+            best = min(
+                time_each(lambda c, _: final_answer(c, "lenient", None), [(text + ending, "")] * 3)
+            )
+            print(f"1 MB of {name + (' and a box' if ending else ''):<24} {1e3 * best:>8.2f} ms")
+
+
 def pool_scaling(pairs: list[Pair]) -> None:
     """Wall-clock throughput of one and of two workers on the same items."""
     from time import perf_counter
@@ -138,6 +161,7 @@ def main() -> None:
         sample = Random(0).sample(pairs, min(600, len(pairs)))
         other = row(name, "math-verify", time_each(peer(), sample))
         print(f"{'':<10} {rate / other:.1f} times as many pairs per CPU second")
+    megabytes()
     clear()
     pool_scaling(sets["benchmark"] * 4)
 

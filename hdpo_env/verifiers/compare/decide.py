@@ -23,9 +23,9 @@ _SYNONYMS = (
     frozenset({"yes", "true"}),
     frozenset({"no", "false"}),
 )  # fmt: skip
+_UNQUALIFIED = r"(?!.*\b(?:or|yes|no|true|false|maybe)\b)"
 _REASONED = re.compile(
-    r"(?:\\text\{)?\s*(yes|no|true|false)\s*[,.;:](?!.*\b(?:or|yes|no|true|false|maybe)\b)",
-    re.I | re.S,
+    r"(?:\\text\{)?\s*(yes|no|true|false)\s*[,.;:]" + _UNQUALIFIED, re.IGNORECASE | re.DOTALL
 )
 _MEMBERS = {word: i for i, group in enumerate(_SYNONYMS) for word in group}
 _PARAMETERS = frozenset(["k", "n", "m", "l", "j", "t", "p", "q", "r", "s"])

@@ -9,7 +9,7 @@ _HASH = re.compile(r"####[ \t]*(.+)")
 _MARKER = re.compile(
     r"(?:final\s+answer|(?:correct\s+)?(?:answer|option|choice)|solution\s+is)\b[*_\s]*"
     r"(?:(?:is|are|=|:|would be|equals|\n)[*_\s:]*)+"
-    r"|^[*_\s]*A:[*_\s]*",
+    r"|^[*_ \t]*A:[*_\s]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _SENTENCE_END = re.compile(
@@ -70,7 +70,8 @@ def concluded(text: str) -> str | None:
     stripped = text.strip()
     if not stripped or _REFUSAL.search(stripped[-_TAIL:]):
         return None
-    bare = _OPENING.sub("", stripped)
+    opening = _OPENING.match(stripped)
+    bare = stripped[opening.end() :] if opening else stripped
     if len(bare) <= _SHORT and "\n" not in bare and not _is_prose(bare):
         return bare
     sentence = _last_sentence(stripped[-_TAIL:])[-_SENTENCE:]
