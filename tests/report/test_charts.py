@@ -85,6 +85,33 @@ def test_hover_tells_every_value_of_a_step() -> None:
     assert "step 10\ngrpo  .010\nhdpo  .900 (.850 to .950, 3 seeds)" in titles
 
 
+def test_hover_columns_tile_the_plot() -> None:
+    """Each step's column holds its points; columns touch, and cover the plot from top to floor."""
+    lines = [Line("a", _points([0.1, 0.5, 0.2, 0.9]), LOOK)]
+    chart = _tree(line_chart(lines, key="k", title="t"))
+    (line,) = _line_paths(chart)
+    columns = [r for r in chart.iter(f"{SVG}rect") if r.get("class") == "strip"]
+    edges = [(float(r.get("x", 0)), float(r.get("width", 0))) for r in columns]
+    assert len(columns) == 4
+    for (x, _), (left, width) in zip(line, edges, strict=True):
+        assert left < x < left + width
+    for (left, width), (right, _) in pairwise(edges):
+        assert left + width == pytest.approx(right, abs=0.02)
+    assert {(float(r.get("y", 0)), float(r.get("height", 0))) for r in columns} == {(14, 226)}
+
+
+def test_labels_have_room_beside_the_plot() -> None:
+    """The longest label fits between the end of the plot and the edge of the drawing."""
+    lines = [Line("a", _points([0, 1]), LOOK), Line("a-long-name", _points([0, 0.5]), LOOK)]
+    chart = _tree(line_chart(lines, key="k", title="t"))
+    labels = [t for t in chart.iter(f"{SVG}text") if t.find(f"{SVG}tspan") is not None]
+    plot_end = max(x for line in _line_paths(chart) for x, _ in line)
+    for label in labels:
+        left = float(label.get("x", 0))
+        assert left > plot_end
+        assert left + 6 * len("".join(label.itertext())) <= 520
+
+
 def test_charts_describe_themselves() -> None:
     """role, title and a description with the numbers; ids are built from the key."""
     chart = _tree(line_chart([Line("a", _points([0.1, 0.9]), LOOK)], key="k", title="Cliffs"))

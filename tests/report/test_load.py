@@ -108,6 +108,14 @@ def test_impossible_counts_are_not_evaluations(writer: Callable) -> None:
     assert [s.why for s in run.skipped] == ["has no usable counts: 9 correct of 8"]
 
 
+def test_an_answer_that_was_not_found_stays_absent(tmp_path: Path) -> None:
+    """Null is no answer, not the word None; a text is kept as it is."""
+    folder = _metrics(tmp_path / "r", '{"step": 0, "a": 1}\n')
+    rows = [{"step": 0, "problem_id": "p", "text": "t", "extracted": e} for e in (None, "7")]
+    (folder / "completions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert [c.extracted for c in load_run(folder).completions] == [None, "7"]
+
+
 def test_only_the_ends_of_the_completions_are_kept(writer: Callable) -> None:
     """Of a long run's texts the first and the last step of each role stay in memory."""
     root = writer(steps=40).study(seeds=1)

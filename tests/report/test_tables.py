@@ -96,6 +96,30 @@ def test_results_by_hand() -> None:
     assert cells[3] == ["1", ".200", ".500", ".75 → .25"]
 
 
+def test_a_lonely_seed_among_several_is_marked() -> None:
+    """One seed beside variants with more says so in its row; among equals the caption does."""
+    mixed = results(Study((_run("a"), _run("b"), _run("b", 1))))
+    assert mixed.count("one seed, no interval") == 1
+    assert "One seed, no interval." not in mixed
+    alone = results(Study((_run("a"), _run("b"))))
+    assert "One seed, no interval." in alone
+    assert "one seed, no interval" not in alone
+
+
+def test_a_transition_is_shaded_by_its_share() -> None:
+    """One of four problems is a quarter of the shade."""
+    fates = {"a": (0, 3), "b": (0, 0), "c": (0, 0), "d": (0, 0)}
+    evals = tuple(
+        EvalRow(10 * i, "cliff", problem, 8, fate[i])
+        for problem, fate in fates.items()
+        for i in (0, 1)
+    )
+    table = transitions(Study((_run(evals=evals),)), "hdpo")
+    assert table is not None
+    assert '--share:0.250">1<' in table
+    assert '--share:0.750">3<' in table
+
+
 def test_departures_by_hand() -> None:
     """Two changed settings of one variant, one of both; the seed is no departure."""
     plain, changed = to_dict(preset("hdpo")), to_dict(preset("hdpo"))
