@@ -13,6 +13,7 @@ from hdpo_env.verifiers.compare.values import is_undefined
 from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, substitute, walk
 
 Same = Callable[[Node, Node], "bool | None"]
+_NAMED_BY_LETTER = frozenset({"abs", "norm", "sin", "cos", "tan", "det"})
 _FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "to": "to"}
 
 
@@ -81,7 +82,9 @@ def is_name(node: Node) -> bool:
         return node.name not in ("e", "i", "pi", "oo")
     if not isinstance(node, Op):
         return False
-    return node.name in ("text", "call") or (node.name == "abs" and is_name(node.args[0]))
+    if node.name in _NAMED_BY_LETTER:  # |z| and sin A are what a question asks for
+        return isinstance(node.args[0], Sym)
+    return node.name in ("text", "call")
 
 
 def assigned(node: Node) -> tuple[Node, Node] | None:

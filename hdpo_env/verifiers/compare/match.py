@@ -96,6 +96,9 @@ def _sequences(m: Matcher, gold: Node, answer: Node) -> Ruling:
             return False
         if {gold.data, answer.data} == {"()", "[]"} and len(gold.args) == 2:
             return False  # an open interval is not a closed one
+    for lone, other in ((a, answer), (b, gold)):
+        if lone.braces and len(lone.items) == 1 and not (a.braces and b.braces):
+            return m.same(lone.items[0], other)
     if (a.ordered and b.braces) or (b.ordered and a.braces):
         return False  # a tuple is not a set
     return same_listing(a, b, m.same)

@@ -32,6 +32,7 @@ _NOT_WORD = re.compile(r"[^a-z0-9+\-./%<>=|^_\\]+")
 _SYSTEM = re.compile(
     r"\\left\s*\\\{\s*(\\begin\{array\}.*\\end\{array\})\s*\\right\s*\.?", re.DOTALL
 )
+_DOUBTS = frozenset(["not", "or", "no", "never", "maybe", "except", "wrong", "false"])
 _HALF_DAY = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
 _ARTICLES = re.compile(r"\b(?:the|an?)\b")
 _DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
@@ -65,10 +66,25 @@ def parse_answer(text: str) -> Answer:
         tokens = tokenize(spelled)
     except ParseError as error:
         return Answer(text, spelled, spelled, (), str(error))
+    tokens = _without_remark(tokens)
     canonical = " ".join(_spelling(tokens))
     has_words = any(t.kind in ("word", "clause") for t in tokens)
     readings, error = _readings(spelled, tokens)
     return Answer(text, canonical, spelled, readings, error, has_words)
+
+
+def _without_remark(tokens: list[Token]) -> list[Token]:
+    """Drop a closing remark in brackets, such as "(units)"; "(k in Z)" becomes an item."""
+    starts = [i for i, token in enumerate(tokens) if token.kind == "open"]
+    if len(tokens) < 4 or tokens[-1][:2] != ("close", ")") or not starts or starts[-1] == 0:
+        return tokens
+    inside = tokens[starts[-1] + 1 : -1]
+    kinds = {token.kind for token in inside}
+    if kinds == {"word"} and not {token.value.lower() for token in inside} & _DOUBTS:
+        return tokens[: starts[-1]]
+    if kinds == {"sym", "rel"} and any(token.value.startswith("bb") for token in inside):
+        return [*tokens[: starts[-1]], Token(",", ","), *inside]
+    return tokens
 
 
 def _spelling(tokens: list[Token]) -> list[str]:

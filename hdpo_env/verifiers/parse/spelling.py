@@ -77,6 +77,7 @@ _TABLE = str.maketrans(
         **{c: f" {f}" for c, f in _FRACTIONS.items()},
     }
 )
+_CIRCLED = re.compile(r"[\u2460-\u2473](?:\s*[,、，;和与]?\s*[\u2460-\u2473])*")
 _SUPERS = re.compile(f"[{''.join(_SUPERSCRIPT)}]+")
 _SUBS = re.compile(f"[{''.join(_SUBSCRIPT)}]+")
 _MIXED_VULGAR = re.compile(f"(\\d)\\s*([{''.join(_FRACTIONS)}])")
@@ -91,6 +92,7 @@ def to_latex(text: str) -> str:
     """
     if text.isascii():
         return text
+    text = _CIRCLED.sub(_numbered, text)
     text = _SUPERS.sub(lambda m: "^{" + "".join(_SUPERSCRIPT[c] for c in m.group()) + "}", text)
     text = _SUBS.sub(lambda m: "_{" + "".join(_SUBSCRIPT[c] for c in m.group()) + "}", text)
     text = _MIXED_VULGAR.sub(r"\1 \2", text)
@@ -98,6 +100,14 @@ def to_latex(text: str) -> str:
 
 
 _DOLLAR = re.compile(r"(?<!\\)\$(?=(.?))", re.DOTALL)
+
+
+def _numbered(run: re.Match[str]) -> str:
+    """Circled numbers name statements; a run of them is a set."""
+    numbers = [str(ord(c) - 0x245F) for c in run.group() if "\u2460" <= c <= "\u2473"]
+    return "\\{" + ",".join(numbers) + "\\}"
+
+
 _WRAPPERS = (("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ("$", "$"))
 
 
