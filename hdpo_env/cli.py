@@ -46,8 +46,8 @@ def main(args: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         return _dispatch(words)
-    except KeyboardInterrupt:
-        return _stop(130, "interrupted")
+    except KeyboardInterrupt as stop:
+        return _stop(130, f"interrupted; {stop}" if str(stop) else "interrupted")
     except BrokenPipeError:
         # The reader of our output went away (``| head``); Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

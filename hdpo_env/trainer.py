@@ -93,7 +93,9 @@ class Trainer:
                     if stop.requested or self.next_step % self.config.checkpoint_every == 0:
                         self.save()
                     if stop.requested:
-                        raise KeyboardInterrupt(f"saved after {self.next_step} steps")
+                        raise KeyboardInterrupt(
+                            f"saved after {self.next_step} steps, --resume goes on"
+                        )
                 self.writer.log(self.config.steps, self.evaluate(self.config.steps))
                 self.save()
         except TrainingError:
