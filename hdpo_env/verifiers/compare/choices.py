@@ -9,6 +9,7 @@ _LETTER = re.compile(
     r"(?:\(\s*([A-Ja-j])\s*\)|\[([A-Ja-j])\]|([A-J])\s*[).:]|([A-Ja-j])(?=\s*$))\s*(.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_LABELLED = re.compile(r"\b[A-J]\s*:")  # "A: 3, B: 4" is a list of names
 _MARKUP = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|boldsymbol)\b|\\[ ,;:!]|[{}$*~]")
 _SEVERAL = re.compile(r"[A-Ja-j](?:\s*(?:,|;|and|&)?\s*[A-Ja-j])*", re.IGNORECASE)
 
@@ -22,7 +23,7 @@ def choice(text: str) -> tuple[str, str] | None:
     if len(text) > 400:
         return None
     match = _LETTER.fullmatch(" ".join(_MARKUP.sub(" ", text).split()))
-    if match is None:
+    if match is None or _LABELLED.search(match.group(5)):
         return None
     letter = next(g for g in match.groups()[:4] if g)
     return letter.upper(), match.group(5).strip()

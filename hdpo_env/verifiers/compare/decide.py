@@ -65,6 +65,8 @@ def _choices(gold: Answer, answer: Answer, leaf: Leaf) -> Decision | None:
     wanted, given = choice(gold.text), choice(answer.text)
     if several and is_separated(gold.text) and (others or given):
         return Decision(several == others, "choice")
+    if wanted is not None and len(gold.spelled) == 1 and gold.spelled.islower():
+        return None  # a letter of algebra, such as i or e
     if wanted is not None and not wanted[1]:
         if given is not None and not (given[1] and _is_call(answer)):
             return Decision(wanted[0] == given[0], "choice")
@@ -72,13 +74,24 @@ def _choices(gold: Answer, answer: Answer, leaf: Leaf) -> Decision | None:
     if wanted is not None:  # "(B) 7": the letter or the text will do
         rest = parse_answer(rest_of_choice(gold.text) or wanted[1])
         if given is not None:
-            return Decision(wanted[0] == given[0], "choice")
+            same = wanted[0] == given[0] and not _texts_differ(rest, answer, leaf)
+            return Decision(same, "choice")
         return decide(rest, answer, leaf)
     if given is not None and (tail := rest_of_choice(answer.text)) and not gold.has_words:
         return decide(gold, parse_answer(tail), leaf)
     if several and others and is_separated(answer.text):
         return Decision(several == others, "choice")
     return None
+
+
+def _texts_differ(rest: Answer, answer: Answer, leaf: Leaf) -> bool:
+    """Whether two choices of one letter have mathematical texts that are not equal."""
+    tail = rest_of_choice(answer.text)
+    if not tail:
+        return False
+    other = parse_answer(tail)
+    plain = not (rest.has_words or other.has_words) and rest.readings and other.readings
+    return bool(plain) and decide(rest, other, leaf).same is not True
 
 
 def _is_call(answer: Answer) -> bool:

@@ -186,6 +186,8 @@ def _same_equations(leaf: Same, gold: Op, answer: Op) -> bool | None:
     f, g = _difference(gold), _difference(answer)
     if letters(f) != letters(g) or not letters(f):
         return False
+    if is_undefined(f) != is_undefined(g):
+        return False
     verdict = same_zeros(f, g)
     if verdict is not None:
         return verdict
@@ -199,7 +201,7 @@ def _proportional(leaf: Same, f: Node, g: Node) -> bool | None:
         value = Num(Fraction(7 + 3 * i, 11))
         x, y = substitute(x, name, value), substitute(y, name, value)
     if leaf(x, ZERO) is not False or leaf(y, ZERO) is not False:
-        return False if is_undefined(f) != is_undefined(g) else None
+        return None
     return leaf(Op("*", (f, y)), Op("*", (g, x)))
 
 

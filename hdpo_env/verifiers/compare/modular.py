@@ -20,13 +20,14 @@ import hashlib
 
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, walk
+from hdpo_env.verifiers.parse.words import ACCENT
 
 _FIELDS = ((1878226735676994917, 1249579332934951055), (1222323285851968229, 243651275839938961))
 _POINTS = 2  # per field
 MAX_EXPONENT = 1 << 40
 _MAX_DEGREE = 1 << 20
 _MAX_FACTORIAL = 10_000
-_RATIONAL = frozenset({"+", "*", "/", "neg", "^", "fact", "percent", "call"})
+_RATIONAL = frozenset({"+", "*", "/", "neg", "^", "fact", "percent", "call"}) | ACCENT
 
 
 class UndefinedError(ArithmeticError):

@@ -30,10 +30,12 @@ from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, walk
 _LOOK = 80  # bits for the first look: most differences show here
 _AGREE = 400
 _MAX_PREC = 8_000
-_POINTS = 3
-_TRIES = 14
+_POINTS = 5
+_FEWEST = 3  # enough where the domain is narrow
+_TRIES = 30
 _MAX_NODES = 400
 _SCALES = ((0.1, 0.95), (1.0, 3.0), (3.0, 20.0))
+_SIGNS = ((1, 1), (-1, -1), (-1, 1), (0, 0), (0, 0))  # of every other letter; 0: random
 _INTEGER_ONLY = frozenset({"fact", "fact2", "binom", "mod", "gcd", "lcm", "sum", "prod"})
 
 
@@ -76,18 +78,18 @@ def _over(
         agreed += verdict is True
         if agreed == _POINTS:
             return True
-    return None
+    return True if agreed >= _FEWEST else None
 
 
 def _real_points(names: list[str]) -> Iterator[dict[str, Fraction]]:
     rng = Random(derive_seed("verifier.points", *names))
     for attempt in range(_TRIES):
-        low, high = _SCALES[attempt % 3]
-        signs = attempt % 2  # positive, then of random sign
+        low, high = _SCALES[attempt % len(_SCALES)]
+        signs = _SIGNS[attempt % len(_SIGNS)]
         yield {
             name: Fraction(round(rng.uniform(low, high) * 2**30), 2**30)
-            * (rng.choice((-1, 1)) if signs else 1)
-            for name in names
+            * (signs[i % 2] or rng.choice((-1, 1)))
+            for i, name in enumerate(names)
         }
 
 

@@ -267,6 +267,11 @@ def _wrapped(name: str, text: str, at: int, out: list[Token], merge: bool, gap: 
         out.append(Token("sym", f"bb{stripped}", gap))
     elif stripped.isalnum() and stripped.isascii() and not stripped.isdigit():
         out.append(Token("sym", _accented(name, stripped), gap))
+    elif name in words.ACCENT and not stripped.isdigit():
+        out.append(Token("fn", name, gap))  # a conjugate or a mean is not its argument
+        out.append(Token("lb", "{"))
+        _scan(inner, out, merge, False)
+        out.append(Token("rb", "}"))
     else:
         _scan(inner, out, merge, False)
     return behind
