@@ -163,7 +163,7 @@ def main() -> None:
         print(f"{'':<10} {rate / other:.1f} times as many pairs per CPU second")
     megabytes()
     clear()
-    pool_scaling(sets["benchmark"] * 4)
+    pool_scaling(responses(30_000))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,9 @@ def test_the_event_loop_beats_while_an_item_runs(naughty: ModuleType) -> None:
 
 def test_an_overdue_item_costs_only_itself(naughty: ModuleType) -> None:
     """Sleepers and operations that hold the GIL time out; every neighbour gets its verdict."""
-    items = [("ok", "ok")] * 60 + [("sleep 60", ""), ("bigint", "")] + [("no", "ok")] * 60
+    before = [(f"same {i}", f"same {i}") for i in range(60)]
+    after = [(f"other {i}", "") for i in range(60)]
+    items = [*before, ("sleep 60", ""), ("bigint", ""), *after]
     with VerifierPool(naughty.Naughty(), workers=2, timeout_s=0.5) as pool:
         got = outcomes(pool.map(items))
         assert got[:60] == [Outcome.CORRECT] * 60
@@ -108,7 +110,7 @@ def test_an_overdue_item_costs_only_itself(naughty: ModuleType) -> None:
 
 def test_time_in_the_queue_does_not_count(naughty: ModuleType) -> None:
     """Twelve items of 0.2 s on one worker take longer than the limit of each; none times out."""
-    items = [("sleep 0.2", "")] * 12
+    items = [("sleep 0.2", str(i)) for i in range(12)]
     with VerifierPool(naughty.Naughty(), workers=1, timeout_s=1.0) as pool:
         assert outcomes(pool.map(items)) == [Outcome.WRONG] * 12
 
@@ -118,11 +120,11 @@ def test_what_waits_behind_a_slow_item_is_taken_over(naughty: ModuleType) -> Non
     done: list[str] = []
 
     def quick() -> None:
-        pool.map([("ok", "ok")] * 100)
+        pool.map([("ok", str(i)) for i in range(100)])
         done.append("quick")
 
     def slow() -> None:
-        pool.map([("sleep 1.5", "")] + [("ok", "ok")] * 3)
+        pool.map([("sleep 1.5", ""), ("ok", "1"), ("ok", "2"), ("ok", "3")])
         done.append("slow")
 
     with VerifierPool(naughty.Naughty(), workers=2, timeout_s=30) as pool:
@@ -138,11 +140,20 @@ def test_what_waits_behind_a_slow_item_is_taken_over(naughty: ModuleType) -> Non
 def test_a_killed_worker_loses_nothing(tmp_path: Path, naughty: ModuleType) -> None:
     """SIGKILL during an item: the item is retried once and the rest is judged as before."""
     flag = tmp_path / "died"
-    items = [("ok", "ok")] * 30 + [(f"die-once {flag}", "x")] + [("ok", "ok")] * 30
+    good = [(f"same {i}", f"same {i}") for i in range(60)]
+    items = [*good[:30], (f"die-once {flag}", "x"), *good[30:]]
     with VerifierPool(naughty.Naughty(), workers=2) as pool:
         got = outcomes(pool.map(items))
     assert flag.exists()
     assert got == [Outcome.CORRECT] * 30 + [Outcome.WRONG] + [Outcome.CORRECT] * 30
+
+
+def test_an_item_that_occurs_often_is_judged_once(naughty: ModuleType) -> None:
+    """Of a hundred equal items and another one a lone worker judges two; all get verdicts."""
+    with VerifierPool(naughty.Naughty(), workers=1) as pool:
+        got = pool.map([("no", "")] * 100 + [("ok", "ok")])
+    assert outcomes(got) == [Outcome.WRONG] * 100 + [Outcome.CORRECT]
+    assert [v.reason for v in got] == ["call 1"] * 100 + ["call 2"]
 
 
 def test_an_item_that_kills_twice_is_an_error(naughty: ModuleType) -> None:
@@ -173,7 +184,9 @@ def test_workers_are_recycled(naughty: ModuleType) -> None:
         pool.map([("ok", "ok")])
         first = pool.worker_pids()
         for _ in range(4):
-            assert outcomes(pool.map([("ok", "ok")] * 40)) == [Outcome.CORRECT] * 40
+            assert (
+                outcomes(pool.map([(str(i), str(i)) for i in range(40)])) == [Outcome.CORRECT] * 40
+            )
         assert pool.worker_pids() != first
 
 
@@ -183,17 +196,19 @@ def test_back_pressure_holds_callers_and_lets_them_go(naughty: ModuleType) -> No
         VerifierPool(naughty.Naughty(), workers=1, max_pending=10) as pool,
         ThreadPoolExecutor(40) as threads,
     ):
-        jobs = [threads.submit(pool.map, [("ok", "ok")] * 5) for _ in range(40)]
+        five = [(str(i), str(i)) for i in range(5)]
+        jobs = [threads.submit(pool.map, five) for _ in range(40)]
         assert all(outcomes(j.result(timeout=60)) == [Outcome.CORRECT] * 5 for j in jobs)
-        assert len(pool.map([("ok", "ok")] * 50)) == 50  # more than the room: admitted alone
+        many = [(str(i), str(i)) for i in range(50)]
+        assert len(pool.map(many)) == 50  # more than the room: admitted alone
 
 
 def test_cancelled_awaits_give_their_room_back(naughty: ModuleType) -> None:
     """A caller that gives up leaves no items and no reservation behind."""
 
     async def main() -> None:
-        slow = asyncio.create_task(pool.amap([("sleep 20", "")] * 3))
-        waiting = asyncio.create_task(pool.amap([("ok", "ok")] * 3))
+        slow = asyncio.create_task(pool.amap([("sleep 20", str(i)) for i in range(3)]))
+        waiting = asyncio.create_task(pool.amap([("ok", str(i)) for i in range(3)]))
         await asyncio.sleep(0.3)
         for task in (slow, waiting):
             task.cancel()

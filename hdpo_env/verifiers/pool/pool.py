@@ -95,15 +95,16 @@ class VerifierPool:
             return []
         if self._settings[0] == 0:
             return [self._verifier.verify(c, g, finish_reason=f) for c, g, f in rows]
-        ticket = self._reserve(len(rows))
+        distinct = list(dict.fromkeys(rows))  # an item that occurs twice is judged once
+        ticket = self._reserve(len(distinct))
         try:
             ticket.result()
         except BaseException:
-            self._give_up(ticket, len(rows))
+            self._give_up(ticket, len(distinct))
             raise
-        job = self._submit(rows)
+        job = self._submit(distinct)
         try:
-            return job.future.result()
+            return _spread(rows, distinct, job.future.result())
         except BaseException:
             job.dropped = True
             raise
@@ -113,15 +114,16 @@ class VerifierPool:
         rows = [_normal(item) for item in items]
         if not rows or self._settings[0] == 0:
             return self.map(rows)
-        ticket = self._reserve(len(rows))
+        distinct = list(dict.fromkeys(rows))
+        ticket = self._reserve(len(distinct))
         try:
             await asyncio.wrap_future(ticket)
         except BaseException:
-            self._give_up(ticket, len(rows))
+            self._give_up(ticket, len(distinct))
             raise
-        job = self._submit(rows)
+        job = self._submit(distinct)
         try:
-            return await asyncio.wrap_future(job.future)
+            return _spread(rows, distinct, await asyncio.wrap_future(job.future))
         except BaseException:
             job.dropped = True
             raise
@@ -196,6 +198,14 @@ class VerifierPool:
 def _normal(item: PoolItem) -> Item:
     gold = item[1] if isinstance(item[1], str) else gold_texts(item[1])
     return item[0], gold, item[2] if len(item) > 2 else None
+
+
+def _spread(rows: list[Item], distinct: list[Item], verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdict of every row, from those of the distinct ones."""
+    if len(rows) == len(distinct):
+        return verdicts
+    known = dict(zip(distinct, verdicts, strict=True))
+    return [known[row] for row in rows]
 
 
 def _rebuild(

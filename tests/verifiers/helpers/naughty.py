@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hdpo_env.types import Outcome, Verdict
+
+_calls = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Naughty:
         word, _, rest = completion.partition(" ")
         getattr(self, f"_{word.replace('-', '_')}", lambda _: None)(rest)
         same = completion == gold
-        return Verdict(Outcome.CORRECT if same else Outcome.WRONG, completion, finish_reason or "")
+        count = f"call {next(_calls)}"
+        return Verdict(Outcome.CORRECT if same else Outcome.WRONG, completion, count)
 
     def _sleep(self, seconds: str) -> None:
         time.sleep(float(seconds))
