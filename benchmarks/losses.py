@@ -2,9 +2,10 @@
 
 ``python -m benchmarks losses`` runs every variant in a process of its own on one thread and divides
 its process CPU time by that of the bare products, measured in the same run: 3 student and 1 teacher
-product for KL, 3 for top-k JSD, 3 + p for the joint operator with a share p of gated rows. Memory
-is the peak above the inputs without the gradients, in MB and in buffers of chunk x V x 4 bytes.
-Peers that are not installed are skipped by name; to have them, in another environment or folder:
+product of the gated rows for KL, 3 for top-k JSD, 3 + p for the joint operator with a share p
+gated. Memory is the peak above the inputs without the gradients, in MB and in buffers of
+chunk x V x 4 bytes. Peers that are not installed are skipped by name; to have them, in another
+environment or folder:
 
     pip install --no-deps --target peers liger-kernel==0.8.5 trl==1.16.0 accelerate psutil
     PYTHONPATH=peers python -m benchmarks losses

@@ -87,28 +87,30 @@ def variant(group: str, name: str):
     return register
 
 
-def products(x: Inputs, teacher_share: float) -> Callable[[], None]:
+def products(x: Inputs, student_share: float, teacher_share: float) -> Callable[[], None]:
     """The matrix products nobody can avoid: logits, dh, dW, and the teacher's logits."""
     n, V = len(x.h), x.W.shape[0]
     S, dW, dh = torch.empty(x.chunk, V), torch.zeros_like(x.W), torch.empty_like(x.h)
 
     def run() -> None:
-        for start in range(0, n, x.chunk):
-            rows = slice(start, start + x.chunk)
-            torch.mm(x.h[rows], x.W.T, out=S)
-            torch.mm(S, x.W, out=dh[rows])
-            dW.addmm_(S.T, x.h[rows])
-        gated = round(teacher_share * n)
-        for start in range(0, gated, x.chunk):
-            rows = slice(start, min(start + x.chunk, gated))
+        for rows in chunks(round(student_share * n), x.chunk):
+            part = S[: rows.stop - rows.start]
+            torch.mm(x.h[rows], x.W.T, out=part)
+            torch.mm(part, x.W, out=dh[rows])
+            dW.addmm_(part.T, x.h[rows])
+        for rows in chunks(round(teacher_share * n), x.chunk):
             torch.mm(x.h_teacher[rows], x.W.T, out=S[: rows.stop - rows.start])
 
     return run
 
 
-VARIANTS["kl", "products"] = lambda x: products(x, x.weight.mean().item())
-VARIANTS["topk", "products"] = lambda x: products(x, 0.0)
-VARIANTS["joint", "products"] = lambda x: products(x, x.weight.mean().item())
+def chunks(n: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+VARIANTS["kl", "products"] = lambda x: products(x, x.weight.mean().item(), x.weight.mean().item())
+VARIANTS["topk", "products"] = lambda x: products(x, 1.0, 0.0)
+VARIANTS["joint", "products"] = lambda x: products(x, 1.0, x.weight.mean().item())
 
 
 @variant("kl", "ours")
@@ -240,7 +242,7 @@ def measure(group: str, name: str, n: int, V: int, d: int, chunk: int, repeats: 
     else:
 
         def run() -> None:
-            h, W = x.h.clone().requires_grad_(), x.W.detach().requires_grad_()
+            h, W = x.h.detach().requires_grad_(), x.W.detach().requires_grad_()
             loss = function(x, h, W)
             loss.backward()
             result.update(loss=loss.item(), norm=h.grad.norm().item())

@@ -415,3 +415,18 @@ def test_topk_jsd_is_head_loss_with_a_topk_teacher(cases):
     a = topk_jsd(case.h, case.W, top.ids, top.logprobs, tail="bucket", log_tail=top.log_tail)
     b = head_loss(case.h, case.W, teacher=top, divergence="jsd", tail="bucket")
     assert torch.equal(a.value, b.divergence)
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1.0, 100.0])
+def test_the_teachers_log_normaliser_is_told(cases, apart):
+    """Both ways to KL report log sum exp of the teacher's logits, which the NaN check reads."""
+    from hdpo_env.losses import _rows
+    from hdpo_env.losses._merge import Whole
+
+    case = cases.make(13)
+    s = case.h @ case.W.T
+    x = apart * (case.h_teacher @ case.W.T)
+    want = (s - x).logsumexp(-1)
+    plan = _rows.Plan("kl_student_teacher", "exact", True, False, Whole(11))
+    stats = _rows.read(s.clone(), x.clone(), len(s), _rows.Part(None), plan)
+    torch.testing.assert_close(stats.lse_teacher, want, rtol=1e-12, atol=1e-12)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdpo_env.losses import reference, teacher_topk, topk_jsd
+from hdpo_env.losses import TopK, head_loss, reference, teacher_topk, topk_jsd
 
 LN2 = math.log(2)
 seeds = st.integers(0, 10**6)
@@ -150,8 +150,6 @@ def test_without_log_tail_the_bucket_takes_one_minus_the_sum():
 @pytest.mark.parametrize("k", [1, 5, 12])
 def test_the_bucket_alone_allows_student_to_teacher(k):
     """KL(student || teacher) over K and the rest, by hand; refused where it would be infinite."""
-    from hdpo_env.losses import TopK, head_loss
-
     student, teacher = random_pair(3)
     topk = top(teacher, k)
     h, eye = student.clone().requires_grad_(), torch.eye(12, dtype=torch.float64)
@@ -167,3 +165,21 @@ def test_the_bucket_alone_allows_student_to_teacher(k):
     torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-13)
     with pytest.raises(ValueError, match="infinite"):
         head_loss(h, eye, teacher=TopK(topk.ids, topk.logprobs), divergence="kl_student_teacher")
+
+
+@pytest.mark.parametrize("k", [1, 5, 12])
+def test_teacher_to_student_with_a_bucket(k):
+    """KL(teacher || student) over K and the rest as one outcome: value and gradient by hand."""
+    student, teacher = random_pair(4)
+    topk = top(teacher, k)
+    h, eye = student.clone().requires_grad_(), torch.eye(12, dtype=torch.float64)
+    out = head_loss(h, eye, teacher=topk, divergence="kl_teacher_student", tail="bucket")
+    log_p, q = h.log_softmax(-1), topk.logprobs.exp()
+    want = (q * (topk.logprobs - log_p.gather(-1, topk.ids.long()))).sum(-1)
+    if k < 12:
+        on = torch.zeros_like(student).scatter(-1, topk.ids.long(), 1.0).bool()
+        rest = (log_p.exp() * ~on).sum(-1)
+        want = want + topk.log_tail.exp() * (topk.log_tail - rest.log())
+    torch.testing.assert_close(out.divergence, want.detach(), rtol=1e-12, atol=1e-13)
+    ours, theirs = (torch.autograd.grad(x, h)[0] for x in (out.loss, want.sum()))
+    torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-13)
