@@ -40,9 +40,17 @@ def eye(size: int) -> torch.Tensor:
 
 
 def divergence(student, teacher, kind: str) -> float:
-    """The shipped divergence of two logit vectors: hidden states are the logits, the head is I."""
-    out = head_loss(row(student), eye(len(student)), teacher=Hidden(row(teacher)), divergence=kind)
-    return out.divergence.item()
+    """The shipped divergence of two logit vectors: hidden states are the logits, the head is I.
+
+    A teacher over the student's head and one over an equal head of its own take different ways.
+    """
+    W = eye(len(student))
+    shared, own = (
+        head_loss(row(student), W, teacher=there, divergence=kind).divergence.item()
+        for there in (Hidden(row(teacher)), Hidden(row(teacher), W.clone()))
+    )
+    assert shared == pytest.approx(own, abs=1e-12)
+    return own
 
 
 def topk_value(student, ids: list[int], probs, tail: str = "exact", log_tail=None) -> float:
