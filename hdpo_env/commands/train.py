@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -35,6 +35,8 @@ class Options:
     """What the teacher sees: solution or answer (short for --algo.distill.view)."""
     weight: Annotated[float | None, tyro.conf.arg(name="lambda")] = None
     """Distillation weight (short for --algo.distill.weight)."""
+    sampler: Literal["hf", "vllm"] = "hf"
+    """Who generates: this process, or a vLLM engine that gets every new set of weights."""
     resume: bool = False
     """Continue the run in the folder."""
     overwrite: bool = False
@@ -93,6 +95,7 @@ def spec_of(options: Options) -> RunSpec:
         train={"train": (train, 1)},
         slices={"eval": held_out},
         wandb_project=options.wandb,
+        sampler=options.sampler,
     )
 
 

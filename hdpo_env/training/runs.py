@@ -77,6 +77,7 @@ class RunSpec:
     train: Mapping[str, tuple[SourceSpec, int]]  # name -> (source, share of each batch)
     slices: Mapping[str, SourceSpec]
     wandb_project: str | None = None
+    sampler: str = "hf"  # who generates: "hf" (this process) or "vllm" (its engine)
 
     def describe(self) -> dict[str, Any]:
         """The content of ``config.json``."""
@@ -84,6 +85,7 @@ class RunSpec:
         return {
             "variant": self.variant,
             "model": self.model,
+            "sampler": self.sampler,
             "train": sources,
             "slices": {name: asdict(s) for name, s in self.slices.items()},
             **to_dict(self.config),
@@ -146,7 +148,7 @@ def execute(
     if threads is not None:
         torch.set_num_threads(threads)
     # Everything that can be refused is loaded before anything on disk is touched.
-    policy = HFPolicy.load(spec.model)
+    policy = _policy(spec)
     stream, slices = _problems(spec, policy)
     if not resume:
         shutil.rmtree(spec.run_dir, ignore_errors=True)

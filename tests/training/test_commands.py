@@ -91,6 +91,10 @@ def test_train_from_a_folder_and_a_file(data: Path, tmp_path: Path) -> None:
         (["train", "--model", "x", "--data", "chain-add", "--view", "none"], "view is 'none'"),
         (["train", "--model", "x", "--data", "chain-add", "--eval.samples", "4"], "pass@8"),
         (["train", "--model", "x", "--data", "d", "--rollout.group-size", "1"], "group of one"),
+        (
+            ["train", "--model", "BASE", "--data", "chain-add", "--sampler", "vllm"],
+            "hdpo_env[vllm]",
+        ),
         (["compare"], "--algos"),
         (["compare", "--preset", "demo", "--algos", "gpro"], "no variant 'gpro'"),
         (["compare", "--preset", "demo", "--seeds", "0"], "--seeds is 0"),
