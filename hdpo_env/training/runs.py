@@ -171,6 +171,14 @@ def execute(
     return summary
 
 
+def _policy(spec: RunSpec) -> HFPolicy:
+    if spec.sampler == "hf":
+        return HFPolicy.load(spec.model)
+    from hdpo_env.policies.vllm import VLLMPolicy
+
+    return VLLMPolicy.load(spec.model)
+
+
 def _problems(spec: RunSpec, policy: HFPolicy) -> tuple[MixedStream, dict[str, Sequence[Problem]]]:
     """The training stream and the held-out slices, without problems whose prompt is too long."""
     fits = partial(_fits, policy, spec.config)
