@@ -9,7 +9,8 @@ _LETTER = re.compile(
     r"(?:\(\s*([A-Ja-j])\s*\)|\[([A-Ja-j])\]|([A-J])\s*[).:]|([A-Ja-j])(?=\s*$))\s*(.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_LABELLED = re.compile(r"\b[A-J]\s*:")  # "A: 3, B: 4" is a list of names
+# "A: 3, B: 4" is a list of names, and "A. B. C. D." or "A) 3 B) 4" is no choice
+_LABELLED = re.compile(r"(?<![A-Za-z])\(?[A-J]\s*(?:[:).,/]|$)")
 _MARKUP = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|boldsymbol)\b|\\[ ,;:!]|[{}$*~]")
 _SEVERAL = re.compile(r"[A-Ja-j](?:\s*(?:,|;|and|&)?\s*[A-Ja-j])*", re.IGNORECASE)
 

@@ -56,7 +56,7 @@ def _is_points(node: Node) -> bool:
 
 
 def _equation(left: Node, right: Node) -> Node:
-    if not is_name(left) and is_name(right):
+    if not is_name(left) and is_name(right) and not _has_text(right):
         left, right = right, left
     if not letters(left) and not letters(right) and not _has_text(left):
         a, b = rational(left), rational(right)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, any3
 from hdpo_env.verifiers.compare.units import Unit, parse_unit
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
+from hdpo_env.verifiers.parse.words import DOUBTS
 
 Same = Callable[[Node, Node], "bool | None"]
 _PERCENT, _DEGREE = parse_unit("percent"), parse_unit("degree")
@@ -104,6 +105,8 @@ def _radians(q: Quantity) -> Node:
 
 def _one_sided(same: Same, one: Quantity, other: Node, is_gold: bool) -> bool | None:
     """A quantity against a bare value: the unit may be left out, 50% may be 50 or 0.5."""
+    if set(one.unit.nouns) & DOUBTS:
+        return False  # "5 is not it" states no 5
     values = [one.value]
     if one.unit.dimensions == _PERCENT.dimensions:
         values.append(Op("/", (one.value, Num(Fraction(100)))))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hdpo_env.verifiers.parse import words
 from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
 from hdpo_env.verifiers.parse.nodes import Node, ParseError
 from hdpo_env.verifiers.parse.parser import Parser
@@ -32,9 +33,8 @@ _NOT_WORD = re.compile(r"[^a-z0-9+\-./%<>=|^_\\]+")
 _SYSTEM = re.compile(
     r"\\left\s*\\\{\s*(\\begin\{array\}.*\\end\{array\})\s*\\right\s*\.?", re.DOTALL
 )
-_DOUBTS = frozenset(["not", "or", "no", "never", "maybe", "except", "wrong", "false"])
 _HALF_DAY = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
-_ARTICLES = re.compile(r"\b(?:the|an?)\b")
+_ARTICLES = re.compile(r"\b(?:the|an?)\b(?=\s+\w)")
 _DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
 
 
@@ -80,7 +80,7 @@ def _without_remark(tokens: list[Token]) -> list[Token]:
         return tokens
     inside = tokens[starts[-1] + 1 : -1]
     kinds = {token.kind for token in inside}
-    if kinds == {"word"} and not {token.value.lower() for token in inside} & _DOUBTS:
+    if kinds == {"word"} and not {token.value.lower() for token in inside} & words.DOUBTS:
         return tokens[: starts[-1]]
     if kinds == {"sym", "rel"} and any(token.value.startswith("bb") for token in inside):
         return [*tokens[: starts[-1]], Token(",", ","), *inside]

@@ -54,6 +54,9 @@ OR = _words("or")
 CLAUSE = _words("for given if when where with")
 EQUALS = _words("are equal equals is was")
 
+# a remark with one of these takes something back
+DOUBTS = _words("not or no never maybe perhaps except wrong false incorrect isn neither nor")
+
 _COUNT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen twenty"
