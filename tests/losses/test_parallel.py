@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
+import hdpo_env
 from hdpo_env.losses import (
     Hidden,
     TopK,
@@ -81,7 +84,8 @@ def ranks(tmp_path_factory):
     """What each of two processes found."""
     folder = str(tmp_path_factory.mktemp("ranks"))
     command = [sys.executable, __file__, folder]
-    children = [subprocess.Popen([*command, str(rank)]) for rank in (0, 1)]
+    env = {**os.environ, "PYTHONPATH": str(Path(hdpo_env.__file__).parents[1])}  # this very code
+    children = [subprocess.Popen([*command, str(rank)], env=env) for rank in (0, 1)]
     assert [child.wait(timeout=120) for child in children] == [0, 0]
     return [torch.load(f"{folder}/{rank}") for rank in (0, 1)]
 
