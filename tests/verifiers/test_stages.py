@@ -14,6 +14,7 @@ from hdpo_env.verifiers.compare.functions import Evaluator
 from hdpo_env.verifiers.compare.logic import all3, any3
 from hdpo_env.verifiers.compare.modular import identical, same_zeros
 from hdpo_env.verifiers.compare.numeric import agree
+from hdpo_env.verifiers.compare.order import approximate, is_between
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.symbolic import symbolic_leaf
 from hdpo_env.verifiers.compare.units import parse_unit
@@ -180,6 +181,14 @@ def test_unknown_functions_are_oracles_of_their_arguments() -> None:
 def test_equations_are_compared_by_their_zeros(f: str, g: str, verdict: bool | None) -> None:
     """Proportional, or solvable for one letter; a double root is not decided here."""
     assert same_zeros(tree(f), tree(g)) is verdict
+
+
+def test_order_never_writes_out_a_huge_number() -> None:
+    """10^(10^9) has no moderate fraction: its order is unknown, not four gigabytes."""
+    assert approximate(tree("10^{1e9}")) is None
+    assert approximate(tree("10^{-10^9}")) is None
+    assert is_between(tree("2^{10^{11}}"), Fraction(0), Fraction(1)) is False
+    assert approximate(tree("\\sqrt{2}")) == pytest.approx(math.sqrt(2))
 
 
 def test_sympy_has_the_last_word_only() -> None:

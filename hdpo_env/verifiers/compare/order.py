@@ -9,6 +9,7 @@ from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters
 
 _PREC = 120
+_MAX_EXPONENT = 30_000  # bits that a fraction may have
 
 
 def approximate(node: Node) -> float | Fraction | None:
@@ -26,21 +27,21 @@ def approximate(node: Node) -> float | Fraction | None:
         return exact
     if letters(node):
         return None
-    ball = _enclosure(node)
-    if ball is None:
-        return None
-    low, high = (_fraction(end) for end in ball)
-    return (low + high) / 2
+    ends = _enclosure(node)
+    return None if ends is None else (ends[0] + ends[1]) / 2
 
 
-def _enclosure(node: Node) -> tuple[object, object] | None:
+def _enclosure(node: Node) -> tuple[Fraction, Fraction] | None:
+    """Exact ends of an interval around a real value of moderate size, else None."""
     from hdpo_env.verifiers.compare.functions import Evaluator
 
     try:
         ball = Evaluator(_PREC, {}, True).value(node)
     except (ArithmeticError, ValueError, NotImplementedError):
         return None
-    return ball.re if ball.im is None else None
+    if ball.im is not None or any(abs(end[2]) > _MAX_EXPONENT for end in ball.re):
+        return None  # 10^(10^9) as a fraction would fill the memory
+    return _fraction(ball.re[0]), _fraction(ball.re[1])
 
 
 def _fraction(end: Any) -> Fraction:
@@ -57,15 +58,4 @@ def is_between(node: Node, low: Fraction, high: Fraction) -> bool:
     True
     """
     ends = _enclosure(node)
-    if ends is None:
-        return False
-    try:
-        return all(low <= _fraction(end) <= high for end in ends)
-    except (ValueError, OverflowError):
-        return False
-
-
-def precedes(a: Node, b: Node) -> bool | None:
-    """Whether a < b, or None if that cannot be told."""
-    x, y = approximate(a), approximate(b)
-    return None if x is None or y is None else x < y
+    return ends is not None and low <= ends[0] and ends[1] <= high
