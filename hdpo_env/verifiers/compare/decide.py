@@ -9,7 +9,7 @@ from hdpo_env.verifiers.compare.choices import choice, is_separated, letters_of,
 from hdpo_env.verifiers.compare.lists import is_integer_clause
 from hdpo_env.verifiers.compare.logic import any3
 from hdpo_env.verifiers.compare.match import Matcher
-from hdpo_env.verifiers.compare.quantities import lone_unit_letter
+from hdpo_env.verifiers.compare.quantities import lone_unit_letter, quantity
 from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, integer, letters, substitute, walk
@@ -111,7 +111,8 @@ def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
     if renamed is not None:
         again = matcher.same(gold, renamed)
         verdict = True if again is True else verdict
-    if verdict is not True and (letters(gold) != letters(answer)):
+    says_unit = quantity(gold) or quantity(answer)  # then 5 m is no plain 5
+    if verdict is not True and not says_unit and letters(gold) != letters(answer):
         plain = lone_unit_letter(answer) if not letters(gold) else None
         if plain is not None:
             return any3((verdict, matcher.same(gold, plain)))

@@ -64,6 +64,7 @@ def same_quantity(same: Same, gold: Node, answer: Node) -> Ruling:
     a, b = quantity(gold), quantity(answer)
     if a is None and b is None:
         return PASS
+    a, b = a or _metres(gold), b or _metres(answer)
     if a is not None and b is not None:
         return _both(same, a, b)
     one, other = (a, answer) if a is not None else (b, gold)
@@ -71,6 +72,14 @@ def same_quantity(same: Same, gold: Node, answer: Node) -> Ruling:
     if isinstance(other, Op) and other.name in ("rel", "text", "ratio") and one.unit.is_known:
         return PASS
     return _one_sided(same, one, other, a is not None)
+
+
+def _metres(node: Node) -> Quantity | None:
+    """``5 m`` as five metres, beside a quantity that says its unit in full."""
+    if not (isinstance(node, Op) and node.name == "*" and isinstance(node.args[1], Sym)):
+        return None
+    head = lone_unit_letter(node)
+    return None if head is None else Quantity(head, parse_unit(node.args[1].name))
 
 
 def _both(same: Same, a: Quantity, b: Quantity) -> bool | None:

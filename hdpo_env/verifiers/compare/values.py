@@ -91,7 +91,7 @@ def written_decimal(node: Node) -> tuple[Fraction, Fraction, int] | None:
     if isinstance(node, Num):
         if not node.places:
             return None
-        ulp = Fraction(1, 10**node.places)
+        ulp = Fraction(10) ** -node.places
         return node.value, ulp, len(str(abs(node.value) / ulp))
     if isinstance(node, Op) and node.name == "neg":
         inner = written_decimal(node.args[0])

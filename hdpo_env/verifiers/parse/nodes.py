@@ -18,7 +18,10 @@ class ParseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Num:
-    """An exact rational. ``places`` counts decimals if it was written as a decimal."""
+    """An exact rational. ``places`` counts decimals if it was written as a decimal.
+
+    The last digit written stands for 10^-places; negative for 6.02e23, whose last is 10^21.
+    """
 
     value: Fraction
     places: int | None = None

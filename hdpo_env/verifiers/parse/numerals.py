@@ -18,7 +18,8 @@ def number(token: Token) -> Num:
     if exponent:
         if abs(int(exponent)) > 5000:
             raise ParseError(f"the exponent {exponent} is beyond 5000")
-        return Num(Fraction(mantissa) * Fraction(10) ** int(exponent), places or 0)
+        power = int(exponent)
+        return Num(Fraction(mantissa) * Fraction(10) ** power, (places or 0) - power or None)
     return Num(Fraction(mantissa.rstrip(".") or "0"), places or None)
 
 
