@@ -180,7 +180,9 @@ def test_models_the_losses_cannot_serve_are_refused(tmp_path: Path) -> None:
         small(Gemma2ForCausalLM, Gemma2Config, head_dim=8)  # its default cap is 30
     with pytest.raises(ConfigError, match="scale their logits"):
         small(GraniteForCausalLM, GraniteConfig, logits_scaling=8.0)
-    with pytest.raises(ConfigError, match="cannot load a model from"):
+    with pytest.raises(ConfigError, match="there is no folder"):
         HFPolicy.load(tmp_path / "nothing")
+    with pytest.raises(ConfigError, match="cannot load a model from"):
+        HFPolicy.load(tmp_path)  # a folder without a model
     with pytest.raises(ConfigError, match="num=0"):
         tiny_policy(seed=0).sample(PROMPTS, num=0, temperature=1.0, max_tokens=4, seed=0)
