@@ -9,13 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_table_and_the_tree_are_current() -> None:
-    """``python -m benchmarks.tree --write`` would change nothing: numbers and files are those."""
+    """``python -m benchmarks.readme_tree --write`` would change nothing: numbers and files are those."""
     import sys
 
     sys.path.insert(0, str(ROOT))
     try:
-        filled = runpy.run_path(str(ROOT / "benchmarks" / "tree.py"))["filled"]
+        filled = runpy.run_path(str(ROOT / "benchmarks" / "readme_tree.py"))["filled"]
     finally:
         sys.path.remove(str(ROOT))
     readme = (ROOT / "README.md").read_text()
-    assert filled(readme) == readme, "run: python -m benchmarks.tree --write"
+    assert filled(readme) == readme, "run: python -m benchmarks.readme_tree --write"

@@ -1,6 +1,6 @@
 """The README's tree: one line a file, taken from the first line of its docstring.
 
-``python -m benchmarks.tree --write`` puts it, and the table of ``benchmarks.recorded``, into
+``python -m benchmarks.readme_tree --write`` puts it, and the table of ``benchmarks.readme_table``, into
 README.md; a contract test fails while the README says something else.
 """
 
@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks.recorded import table
+from benchmarks.readme_table import table
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("hdpo_env", "plugins")
