@@ -1,6 +1,6 @@
 """The README's table, from the ``summary.json`` of a comparison.
 
-``python -m benchmarks.readme_table [docs/recorded.json]`` prints it; the recorded file is the one that
+``python -m benchmarks.readme_table [docs/recorded.json]`` prints it; the recorded file is what
 ``hdpo compare --preset demo --seeds 3 --pretrain --out runs/recorded`` wrote.
 """
 

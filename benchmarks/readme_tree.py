@@ -1,7 +1,7 @@
 """The README's tree: one line a file, taken from the first line of its docstring.
 
-``python -m benchmarks.readme_tree --write`` puts it, and the table of ``benchmarks.readme_table``, into
-README.md; a contract test fails while the README says something else.
+``python -m benchmarks.readme_tree --write`` puts it, and the table of ``benchmarks.readme_table``,
+into README.md; a contract test fails while the README says something else.
 """
 
 from __future__ import annotations

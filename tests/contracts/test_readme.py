@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_table_and_the_tree_are_current() -> None:
-    """``python -m benchmarks.readme_tree --write`` would change nothing: numbers and files are those."""
+    """``python -m benchmarks.readme_tree --write`` would change nothing."""
     import sys
 
     sys.path.insert(0, str(ROOT))
