@@ -54,6 +54,7 @@ class PolicyLossConfig:
             self.rlsd_mix is None or 0 <= self.rlsd_mix <= 1,
             f"rlsd_mix is {self.rlsd_mix}: choose one in [0, 1], or none for plain advantages",
         )
+        _require(0 <= self.rlsd_clip <= 1, f"rlsd_clip is {self.rlsd_clip}: choose one in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class DistillConfig:
     decay_steps: int = 0  # T_decay above
 
     def __post_init__(self) -> None:
+        _require(
+            self.warmup_steps >= 0 and self.decay_steps >= 0 and self.cliff_threshold >= 0,
+            f"warmup_steps={self.warmup_steps}, decay_steps={self.decay_steps}, cliff_threshold="
+            f"{self.cliff_threshold}: none may be negative",
+        )
         _require(self.weight >= 0, f"distill weight is {self.weight}: choose one >= 0")
         _require(
             self.weight == 0 or self.view != "none",
@@ -135,6 +141,13 @@ class AlgoConfig:
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
     imitation: ImitationConfig = field(default_factory=ImitationConfig)
 
+    def __post_init__(self) -> None:
+        _require(
+            self.policy.rlsd_mix is None or self.distill.view != "none",
+            "rlsd_mix is set but view is 'none': RLSD reads a teacher; choose view=solution or "
+            "view=answer",
+        )
+
 
 @dataclass(frozen=True)
 class RolloutConfig:
@@ -143,7 +156,7 @@ class RolloutConfig:
     prompts_per_step: int = 32  # P
     group_size: int = 16  # G
     temperature: float = 1.0  # of sampling, and of the distributions that are compared
-    max_prompt_tokens: int = 2048  # problems with longer prompts are left out, never cut
+    max_prompt_tokens: int = 2048  # a file's problems with longer prompts are left out, never cut
     max_tokens: int = 4096  # completions are cut here
     template: str = "boxed"  # the student's prompt: boxed, plain, chain
     teacher_template: str = "hdpo"  # the teacher's prompt: hdpo, sdpg, chain
@@ -182,6 +195,11 @@ class OptimConfig:
             f"micro_batch_rows is {self.micro_batch_rows}: choose at least 1",
         )
         _require(
+            self.warmup_steps >= 0 and self.max_grad_norm > 0,
+            f"warmup_steps={self.warmup_steps}, max_grad_norm={self.max_grad_norm}: the first must "
+            "be >= 0, the second > 0",
+        )
+        _require(
             0 < self.warmup_start <= 1, f"warmup_start is {self.warmup_start}: choose in (0, 1]"
         )
 
@@ -197,6 +215,11 @@ class EvalConfig:
     temperature: float = 1.0  # of the sampled completions
 
     def __post_init__(self) -> None:
+        _require(
+            self.every >= 1 and self.problems >= 1 and self.temperature > 0,
+            f"eval.every={self.every}, eval.problems={self.problems}, eval.temperature="
+            f"{self.temperature}: all must be positive",
+        )
         check_ks(self.ks, self.samples)
 
 
@@ -260,6 +283,8 @@ _HDPO_PAPER = TrainConfig(
         policy=PolicyLossConfig(kind="clip", baseline="leave_one_out"),
         distill=DistillConfig(weight=0.01, on="cliffs", divergence="jsd", top_k=64),
     ),
+    # "max length 4096" is the model's whole context; how it is shared out is ours
+    rollout=RolloutConfig(max_prompt_tokens=1024, max_tokens=3072),
     eval=EvalConfig(every=10, problems=2048, samples=8, ks=(1, 4, 8)),
 )
 

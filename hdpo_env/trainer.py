@@ -99,7 +99,8 @@ class Trainer:
                 self.writer.log(self.config.steps, self.evaluate(self.config.steps))
                 self.save()
         except TrainingError:
-            self.save()
+            if all(p.isfinite().all() for p in self.policy.module.parameters()):
+                self.save()
             raise
         finally:
             self.writer.close()
@@ -207,9 +208,9 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
             raise TrainingError(
-                f"step {step}: the loss is {loss} and the gradient norm {norm}. The weights before "
-                f"this step are in {self.run_dir / 'checkpoints'}: lower the learning rate or the "
-                "distillation weight and start from them"
+                f"step {step}: the loss is {loss} and the gradient norm {norm}. The weights of before "
+                f"are in {self.run_dir / 'checkpoints'}: lower --optim.lr or --lambda and go on "
+                "from them with --resume"
             )
         self.optimizer.step()
         self.teacher.after_step(self.policy)

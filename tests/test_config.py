@@ -17,7 +17,7 @@ def test_hdpo_is_the_papers_table() -> None:
     assert (p.rollout.prompts_per_step, p.rollout.group_size) == (32, 16)
     assert p.rollout.prompts_per_step * p.rollout.group_size == 512
     assert p.rollout.temperature == 1.0
-    assert p.rollout.max_tokens == 4096
+    assert p.rollout.max_prompt_tokens + p.rollout.max_tokens == 4096
     assert p.optim == c.OptimConfig(
         lr=1e-6,
         betas=(0.9, 0.999),
@@ -111,6 +111,12 @@ def test_the_baselines_differ_from_their_method_in_what_defines_them() -> None:
         (lambda: c.TrainConfig(steps=0), "steps is 0"),
         (lambda: c.DistillConfig(ema_decay=1.0), "ema_decay is 1.0"),
         (lambda: c.ReferenceConfig(weight=-0.1), "reference weight is -0.1"),
+        (lambda: c.EvalConfig(every=0), "eval.every=0"),
+        (lambda: c.OptimConfig(warmup_steps=-1), "warmup_steps=-1"),
+        (lambda: c.OptimConfig(max_grad_norm=-1.0), "max_grad_norm=-1.0"),
+        (lambda: c.DistillConfig(decay_steps=-1), "decay_steps=-1"),
+        (lambda: c.PolicyLossConfig(rlsd_clip=2.0), "rlsd_clip is 2.0"),
+        (lambda: replace(c.preset("rlsd").algo, distill=c.DistillConfig(view="none")), "rlsd_mix"),
     ],
 )
 def test_impossible_settings_are_refused(make: Callable[[], object], says: str) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +36,8 @@ class Options:
     """Folder of a checkpoint, or a hub id."""
     data: str | None = None
     """Problem file, hub id or family, as in hdpo train."""
+    flags: str = ""
+    """More options of hdpo train for every run, as one quoted string."""
     steps: int | None = None
     """Optimiser steps of every run; the preset's number by default."""
     out: Path | None = None
@@ -48,35 +52,34 @@ class Options:
 
 def run(options: Options) -> int:
     """Run what is not finished yet, then write ``summary.json`` and ``report.html``."""
-    if options.seeds < 1:
-        raise ConfigError(f"--seeds is {options.seeds}: choose at least 1")
+    for name, least in (("seeds", 1), ("workers", 0)):
+        if getattr(options, name) < least:
+            raise ConfigError(f"--{name} is {getattr(options, name)}: choose at least {least}")
     out = options.out or Path("runs") / ("demo" if options.preset == "demo" else "compare")
     specs = _demo_specs(options, out) if options.preset == "demo" else _preset_specs(options, out)
     started = time.monotonic()
     failures = _run_all(specs, options)
-    summaries = [
-        json.loads((s.run_dir / "summary.json").read_text())
-        for s in specs
-        if (s.run_dir / "summary.json").exists()
-    ]
+    for name, error in failures.items():
+        print(f"{name} failed: {error}")
+    done = [s.run_dir for s in specs if (s.run_dir / "summary.json").exists()]
+    if not done:
+        return 1
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in done]
     (out / "summary.json").write_text(json.dumps(summaries, indent=2))
-    for variant, error in failures.items():
-        print(f"{variant} failed: {error}")
-    if summaries:
-        from hdpo_env.report import write_report
 
-        done = [s.run_dir for s in specs if (s.run_dir / "summary.json").exists()]
-        print(_table(summaries))
-        print(f"{len(summaries)} runs in {time.monotonic() - started:.0f} s")
-        print(
-            f"numbers: {out / 'summary.json'}\nreport:  {write_report(done, out / 'report.html')}"
-        )
+    from hdpo_env.report import write_report
+
+    print(_table(summaries))
+    print(f"{len(summaries)} runs in {time.monotonic() - started:.0f} s")
+    print(f"numbers: {out / 'summary.json'}\nreport:  {write_report(done, out / 'report.html')}")
     return 1 if failures else 0
 
 
 def _demo_specs(options: Options, out: Path) -> list[RunSpec]:
     from hdpo_env import demo
 
+    if options.model or options.data or options.flags:
+        raise ConfigError("--preset demo brings its own model and problems: leave out the others")
     if unknown := sorted(set(options.algos) - set(demo.variants())):
         raise ConfigError(
             f"the demo has no variant {unknown[0]!r}; choose from: {', '.join(demo.variants())}"
@@ -85,7 +88,7 @@ def _demo_specs(options: Options, out: Path) -> list[RunSpec]:
     return demo.run_specs(
         out,
         seeds=options.seeds,
-        steps=options.steps or demo.STEPS,
+        steps=demo.STEPS if options.steps is None else options.steps,
         only=options.algos,
         bases=bases,
     )
@@ -101,16 +104,23 @@ def _preset_specs(options: Options, out: Path) -> list[RunSpec]:
         )
     if options.pretrain:
         raise ConfigError("--pretrain belongs to --preset demo: other runs start from --model")
+    judged = preset(options.algos[0]).eval  # one way of judging, or nothing could be compared
+    shared = ["--model", options.model, "--data", options.data]
+    shared += ["--eval.problems", str(judged.problems), "--eval.samples", str(judged.samples)]
+    shared += ["--eval.ks", *map(str, judged.ks), *shlex.split(options.flags)]
+    if options.steps is not None:
+        shared += ["--steps", str(options.steps)]
     specs = []
-    for name in options.algos:
-        for seed in range(options.seeds):
-            config = replace(preset(name), seed=seed)
-            config = replace(config, steps=options.steps or config.steps)
-            folder = out / f"{name}-seed{seed}"
-            specs.append(
-                train.spec_of(
-                    train.Options(model=options.model, data=options.data, config=config, out=folder)
-                )
+    for name, seed in itertools.product(options.algos, range(options.seeds)):
+        folder = out / f"{name}-seed{seed}"
+        words = ["--algo", name, "--out", str(folder), "--seed", str(seed), *shared]
+        specs.append(train.spec_of(train.parse(words)))
+        distill = specs[-1].config.algo.distill
+        if seed == 0 and specs[-1].config.steps < distill.decay_steps:
+            print(
+                f"{name}: its weight decays over {distill.decay_steps} steps, so over "
+                f"{specs[-1].config.steps} it stays below its full value; see "
+                "--algo.distill.decay-steps in --flags"
             )
     return specs
 
@@ -118,12 +128,14 @@ def _preset_specs(options: Options, out: Path) -> list[RunSpec]:
 def _pretrained(options: Options, out: Path) -> dict[int, str]:
     folders = {seed: out / f"base-seed{seed}" for seed in range(options.seeds)}
     missing = {f"base-seed{s}": (s, f) for s, f in folders.items() if not f.exists()}
-    _in_processes(
+    failures = _in_processes(
         {name: (_pretrain_one, job) for name, job in missing.items()},
         dict.fromkeys(missing, 1),
         options.workers,
         lambda name: None,
     )
+    for name, error in failures.items():
+        raise ConfigError(f"pre-training of {name} failed: {error}")
     return {seed: str(folder) for seed, folder in folders.items()}
 
 
@@ -133,13 +145,18 @@ def _pretrain_one(seed: int, folder: Path) -> None:
     from hdpo_env.policies.pretrain import PretrainConfig, pretrain
 
     torch.set_num_threads(1)
-    pretrain(PretrainConfig(), seed=seed).save(folder)
+    aside = folder.with_name(f".{folder.name}")
+    pretrain(PretrainConfig(), seed=seed).save(aside)
+    aside.rename(folder)
 
 
 def _run_all(specs: Sequence[RunSpec], options: Options) -> dict[str, str]:
-    from hdpo_env.training.runs import state_of
+    from hdpo_env.training.folders import state_of
 
-    states = {s.run_dir.name: "new" if options.overwrite else state_of(s) for s in specs}
+    states = {
+        s.run_dir.name: "new" if options.overwrite else state_of(s.run_dir, s.describe())
+        for s in specs
+    }
     waiting = {s.run_dir.name: s for s in specs if states[s.run_dir.name] != "finished"}
     return _in_processes(
         {n: (_run_one, (s, states[n] == "started")) for n, s in waiting.items()},

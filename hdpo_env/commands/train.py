@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from hdpo_env.config import TrainConfig, preset
-from hdpo_env.errors import ConfigError
+from hdpo_env.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from hdpo_env.training.runs import RunSpec, SourceSpec
+
+HOLD_OUT_SEED = 42  # HDPO's 95/5 split
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Options:
     out: Path = Path("runs/train")
     """Folder of the run."""
     eval_data: str | None = None
-    """Held-out problems; without it 5 % of the data are held out by hash."""
+    """Held-out problems, as in --data; without it 5 % of a file are held out by hash."""
+    eval_split: str = "test"
+    """Split to ask a hub data set in --eval-data for."""
     field_map: str = "plain"
     """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
     view: str | None = None
@@ -103,13 +107,14 @@ def _sources(options: Options) -> tuple[SourceSpec, SourceSpec]:
     from hdpo_env.problems import PROBLEMS
     from hdpo_env.training.runs import SourceSpec
 
-    if options.data in PROBLEMS:
-        return SourceSpec(options.data, size=100_000), SourceSpec(
-            options.data, split="eval", size=options.config.eval.problems
-        )
-    whole = SourceSpec(options.data, options.field_map, seed=42)
-    if options.eval_data is not None:
-        return whole, SourceSpec(options.eval_data, options.field_map, split="eval")
+    fields, held_out, size = options.field_map, options.eval_data, options.config.eval.problems
+    is_family = options.data in PROBLEMS
+    whole = SourceSpec(options.data, fields, size=100_000, seed=0 if is_family else HOLD_OUT_SEED)
+    if held_out is not None:
+        split = "eval" if held_out in PROBLEMS else options.eval_split
+        return whole, SourceSpec(held_out, fields, split=split, size=size)
+    if is_family:
+        return whole, replace(whole, split="eval", size=size)
     return replace(whole, part="train"), replace(whole, part="eval")
 
 
@@ -118,14 +123,21 @@ def run(options: Options) -> int:
     from transformers.utils.logging import disable_progress_bar
 
     from hdpo_env.commands.progress import show_progress
-    from hdpo_env.training.runs import execute, state_of
+    from hdpo_env.training.folders import state_of
+    from hdpo_env.training.runs import execute
 
     disable_progress_bar()  # one bar is enough
 
     spec = spec_of(options)
     if options.resume and options.overwrite:
         raise ConfigError("--resume and --overwrite exclude each other: choose one")
-    state = "new" if options.overwrite else state_of(spec)
+    if options.threads is not None and options.threads < 1:
+        raise ConfigError(f"--threads is {options.threads}: choose at least 1, or leave it out")
+    state = "new" if options.overwrite else state_of(spec.run_dir, spec.describe())
+    if options.resume and state == "new":
+        raise CheckpointError(
+            f"there is no run to resume in {spec.run_dir}: check --out, or start without --resume"
+        )
     if state == "finished":
         print(f"{spec.run_dir} is finished; --overwrite runs it again")
         return 0

@@ -25,7 +25,8 @@ class HFPolicy:
     lr = 1e-6 would vanish in bf16 weights. On the CPU everything is fp32.
 
     Without a chat template the messages' texts are joined by blank lines. Without a pad token the
-    end-of-sequence id pads; padded positions are masked, so the choice changes nothing.
+    end-of-sequence id pads; padded positions are masked, so the choice changes nothing. A
+    completion also ends with any other id that the model's generation config lists.
 
     Raises:
         ConfigError: the tokenizer has no end-of-sequence token, or the model's logits are not
@@ -43,6 +44,7 @@ class HFPolicy:
             )
         self.eos_id: int = tokenizer.eos_token_id
         self.pad_id: int = self.eos_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.stop_ids = {self.eos_id} | _listed(model.generation_config.eos_token_id)
         _check_head(self)
 
     @classmethod
@@ -76,6 +78,11 @@ class HFPolicy:
     def device(self) -> torch.device:
         """Where the parameters live."""
         return self.module.device
+
+    @property
+    def max_positions(self) -> int | None:
+        """The longest sequence the model was built for, None where its config does not say."""
+        return getattr(self.module.config.get_text_config(), "max_position_embeddings", None)
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """The chat template's ids up to where the assistant begins."""
@@ -168,7 +175,7 @@ class HFPolicy:
                 self.module,
                 ids,
                 num=num,
-                eos_id=self.eos_id,
+                stop_ids=self.stop_ids,
                 pad_id=self.pad_id,
                 temperature=temperature,
                 max_tokens=max_tokens,
@@ -179,6 +186,11 @@ class HFPolicy:
         if self.device.type == "cuda":
             return torch.autocast("cuda", torch.bfloat16)
         return contextlib.nullcontext()
+
+
+def _listed(ids: int | list[int] | None) -> set[int]:
+    """What a generation config names as ends of a completion: none, one or several ids."""
+    return set() if ids is None else {ids} if isinstance(ids, int) else set(ids)
 
 
 @torch.no_grad()

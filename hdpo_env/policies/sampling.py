@@ -6,12 +6,14 @@ disturb each other and a resumed run could not repeat itself; hence this loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
+
+from hdpo_env.errors import TrainingError
 
 
 @dataclass
@@ -29,7 +31,7 @@ def sample_tokens(
     prompts: Sequence[Sequence[int]],
     *,
     num: int,
-    eos_id: int,
+    stop_ids: Collection[int],
     pad_id: int,
     temperature: float,
     max_tokens: int,
@@ -38,9 +40,12 @@ def sample_tokens(
     """Draw ``num`` completions of every prompt; prompt-major order, ``len(prompts) * num`` rows.
 
     Prompts are left-padded and read once each; their cache is then shared by their ``num`` rows.
-    A row ends with ``eos_id`` (kept in ``token_ids``) or after ``max_tokens``. With
+    A row ends with one of ``stop_ids`` (kept in ``token_ids``) or after ``max_tokens``. With
     ``generator=None`` the most likely token is taken. Finished rows leave the batch when they are
     half of it.
+
+    Raises:
+        TrainingError: the model's logits are NaN or infinite.
     """
     ids, mask = _left_pad(prompts, pad_id, model.device)
     cache = DynamicCache(config=model.config)
@@ -51,7 +56,7 @@ def sample_tokens(
     alive = list(range(len(rows)))
     for step in range(max_tokens):
         tokens, logprobs = _draw(logits, temperature, generator)
-        _append([rows[i] for i in alive], tokens, logprobs, eos_id)
+        _append([rows[i] for i in alive], tokens, logprobs, stop_ids)
         open_rows = [j for j, i in enumerate(alive) if not rows[i].is_done]
         if not open_rows or step + 1 == max_tokens:
             break
@@ -83,6 +88,11 @@ def _draw(
 ) -> tuple[Tensor, Tensor]:
     """One token a row and its log-probability at this temperature."""
     log_dist = (logits if generator is None else logits / temperature).log_softmax(-1)
+    if log_dist.isnan().any():
+        raise TrainingError(
+            "the model's logits are not finite, so nothing can be sampled: its weights diverged; "
+            "go on from an earlier checkpoint with a lower --optim.lr or --lambda"
+        )
     if generator is None:
         tokens = log_dist.argmax(-1)
     else:
@@ -90,12 +100,14 @@ def _draw(
     return tokens, log_dist.gather(1, tokens[:, None])[:, 0]
 
 
-def _append(rows: Sequence[_Row], tokens: Tensor, logprobs: Tensor, eos_id: int) -> None:
+def _append(
+    rows: Sequence[_Row], tokens: Tensor, logprobs: Tensor, stop_ids: Collection[int]
+) -> None:
     for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
         if not row.is_done:
             row.token_ids.append(token)
             row.logprobs.append(logprob)
-            row.is_done = token == eos_id
+            row.is_done = token in stop_ids
 
 
 def _left_pad(

@@ -10,7 +10,7 @@ needs ``if __name__ == "__main__":``, and new weights travel as a checkpoint in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,7 +101,7 @@ class VLLMPolicy(HFPolicy):
                 {**settings, "max_tokens": max_tokens, "seed": derive_seed("vllm", seed, i)}
                 for i in range(len(prompts))
             ],
-            stop_id=self.eos_id,
+            stop_ids=self.stop_ids,
         )
         return [[self._completion(o) for o in g] * (num if greedy else 1) for g in groups]
 
@@ -127,7 +127,7 @@ class VLLMPolicy(HFPolicy):
             logprobs=tuple(
                 at[token].logprob for at, token in zip(output.logprobs, ids, strict=True)
             ),
-            finish_reason="stop" if ids[-1] == self.eos_id else "length",
+            finish_reason="stop" if ids[-1] in self.stop_ids else "length",
         )
 
 
@@ -164,16 +164,16 @@ class _Engine:
         prompts: Sequence[Sequence[int]],
         settings: Sequence[Mapping[str, Any]],
         *,
-        stop_id: int,
+        stop_ids: Collection[int],
     ) -> list[list[Any]]:
-        """The engine's outputs for each prompt. They end with ``stop_id`` and nothing else."""
+        """The engine's outputs for each prompt. They end with one of ``stop_ids``, included."""
         limit = self.llm.model_config.max_model_len
         if (longest := max(map(len, prompts), default=0)) >= limit:
             raise ConfigError(
                 f"a prompt has {longest} tokens and the engine's max_model_len is {limit}: leave "
                 "the problem out, or load the policy with a larger max_model_len"
             )
-        fixed = {"logprobs": 0, "ignore_eos": True, "stop_token_ids": [stop_id]}
+        fixed = {"logprobs": 0, "ignore_eos": True, "stop_token_ids": sorted(stop_ids)}
         params = [_vllm().SamplingParams(**s, **fixed, detokenize=False) for s in settings]
         requests = [{"prompt_token_ids": list(ids)} for ids in prompts]
         results = self.llm.generate(requests, params, use_tqdm=False)

@@ -47,7 +47,7 @@ def load_latest(run_dir: Path) -> dict[str, Any]:
     for path in reversed(complete(run_dir)):
         try:
             return torch.load(path / "state.pt", map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
+        except Exception as error:  # a damaged file can raise anything
             failures.append(f"{path.name}: {error}")
     detail = "; ".join(failures) or "no checkpoint was finished"
     raise CheckpointError(f"cannot resume {run_dir}: {detail}. Start it again without --resume")
@@ -58,10 +58,12 @@ def drop_lines_from(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text().split("\n"):  # splitlines would cut at a completion's U+2028
         try:
             if json.loads(line)["step"] < step:
                 kept.append(line)
         except (json.JSONDecodeError, KeyError):
             continue
-    path.write_text("".join(f"{line}\n" for line in kept))
+    aside = path.with_suffix(".writing")
+    aside.write_text("".join(f"{line}\n" for line in kept))
+    os.replace(aside, path)

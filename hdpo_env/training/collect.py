@@ -11,9 +11,10 @@ from hdpo_env.cliffs import classify
 from hdpo_env.config import TrainConfig
 from hdpo_env.errors import ViewError
 from hdpo_env.filters import Selection, select_teachable
+from hdpo_env.policies.base import TorchPolicy
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.prompts import student_prompt
-from hdpo_env.rollouts import Judge, Policy, sample_groups
+from hdpo_env.rollouts import Judge, sample_groups
 from hdpo_env.theory import kl2
 from hdpo_env.training.stream import ProblemStream
 from hdpo_env.types import Completion, Group, GroupKind, Problem, Prompt, Verdict, derive_seed
@@ -26,7 +27,7 @@ class Collector:
     """Samples and verifies what a step learns from; ``seconds`` says where its time went."""
 
     config: TrainConfig
-    policy: Policy
+    policy: TorchPolicy
     stream: ProblemStream
     judge: Judge
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -77,11 +78,18 @@ class Collector:
         return privileged_prompt(problem, view, rollout.teacher_template, student=rollout.template)
 
     def teacher_prompt_or_none(self, problem: Problem) -> Prompt | None:
-        """The teacher's prompt, or None where the problem lacks what the view shows."""
+        """The teacher's prompt, or None where the view shows nothing or more than the model reads.
+
+        Nothing is ever cut: a solution too long for the model's context is not shown.
+        """
         try:
-            return self.teacher_prompt(problem)
+            prompt = self.teacher_prompt(problem)
         except ViewError:
             return None
+        limit = getattr(self.policy, "max_positions", None)
+        room = self.config.rollout.max_tokens
+        is_short = limit is None or len(self.policy.encode(prompt)) + room <= limit
+        return prompt if is_short else None
 
     def kind(self, group: Group) -> GroupKind:
         """Cliff, mixed, saturated or undecided, by the configured threshold."""

@@ -20,13 +20,15 @@ class MetricsWriter:
 
     def __init__(self, run_dir: Path, *, wandb_project: str | None = None) -> None:
         self.run_dir = run_dir
-        self._started = time.monotonic()
+        self._started: float | None = None
         self._tensorboard = _tensorboard(run_dir)
         self._wandb = _wandb(run_dir, wandb_project)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write the metrics of one step; NaN and infinities become absent."""
         finite = {k: v for k, v in metrics.items() if math.isfinite(v)}
+        if self._started is None:  # a resumed run's clock goes on
+            self._started = time.monotonic() - _last_time(self.run_dir / "metrics.jsonl")
         elapsed = round(time.monotonic() - self._started, 3)
         self.rows("metrics.jsonl", [{"step": step, "time_s": elapsed, **finite}])
         if self._tensorboard is not None:
@@ -49,6 +51,12 @@ class MetricsWriter:
             self._wandb.finish()
 
 
+def _last_time(path: Path) -> float:
+    """``time_s`` of the last line, 0 without one."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return json.loads(lines[-1])["time_s"] if lines else 0.0
+
+
 def _tensorboard(run_dir: Path) -> Any | None:
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -58,12 +66,23 @@ def _tensorboard(run_dir: Path) -> Any | None:
 
 
 def _wandb(run_dir: Path, project: str | None) -> Any | None:
-    if project is None:
-        return None
+    return (
+        None
+        if project is None
+        else require_wandb().init(project=project, name=run_dir.name, dir=run_dir)
+    )
+
+
+def require_wandb() -> Any:
+    """The wandb module.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
     try:
         import wandb
     except ImportError as error:
         raise MissingDependencyError(
             "--wandb needs the wandb package: pip install 'hdpo_env[wandb]', or leave it out"
         ) from error
-    return wandb.init(project=project, name=run_dir.name, dir=run_dir)
+    return wandb

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,13 +12,14 @@ from typing import Any
 import torch
 
 from hdpo_env.config import TrainConfig, to_dict
-from hdpo_env.errors import CheckpointError, ConfigError, ViewError
+from hdpo_env.errors import ConfigError, DataError, ViewError
 from hdpo_env.policies.hf import HFPolicy
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.problems import PROBLEMS, load_problems
 from hdpo_env.prompts import student_prompt
 from hdpo_env.trainer import Trainer
-from hdpo_env.training import checkpoints
+from hdpo_env.training import folders
+from hdpo_env.training.metrics import require_wandb
 from hdpo_env.training.stream import EpochStream, MixedStream
 from hdpo_env.training.summary import run_summary
 from hdpo_env.types import Problem, content_hash
@@ -92,45 +91,6 @@ class RunSpec:
         }
 
 
-def state_of(spec: RunSpec) -> str:
-    """One of new, started, finished, after checking that the folder holds this very run.
-
-    Raises:
-        CheckpointError: the folder holds a run with other settings; the message names them.
-    """
-    written = spec.run_dir / "config.json"
-    is_finished = _steps_done(spec.run_dir) >= spec.config.steps
-    if not written.exists() or not (is_finished or checkpoints.complete(spec.run_dir)):
-        return "new"  # nothing that could be lost
-    ours = json.loads(json.dumps(spec.describe()))
-    if different := sorted(_differences(json.loads(written.read_text()), ours)):
-        raise CheckpointError(
-            f"{spec.run_dir} holds a run with other settings ({'; '.join(different[:5])}): choose "
-            "another --out, or --overwrite it"
-        )
-    return "finished" if is_finished else "started"
-
-
-def _steps_done(run_dir: Path) -> int:
-    """The steps of a finished run, 0 of an unfinished one."""
-    summary = run_dir / "summary.json"
-    return json.loads(summary.read_text())["steps"] if summary.exists() else 0
-
-
-MAY_CHANGE = {
-    "steps",
-    "checkpoint_every",
-    "eval",
-}  # a resumed run may go on longer, or look oftener
-
-
-def _differences(old: Any, new: Any, path: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted({*old, *new} - (set() if path else MAY_CHANGE))
-        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}")]
-    return [] if old == new else [f"{path.lstrip('.')}: {old!r} there, {new!r} now"]
-
-
 def execute(
     spec: RunSpec,
     *,
@@ -150,10 +110,12 @@ def execute(
     # Everything that can be refused is loaded before anything on disk is touched.
     policy = _policy(spec)
     stream, slices = _problems(spec, policy)
+    if spec.wandb_project is not None:
+        require_wandb()
     if not resume:
-        shutil.rmtree(spec.run_dir, ignore_errors=True)
+        folders.clear(spec.run_dir)
     spec.run_dir.mkdir(parents=True, exist_ok=True)
-    (spec.run_dir / "config.json").write_text(json.dumps(spec.describe(), indent=2))
+    folders.write_json(spec.run_dir / "config.json", spec.describe())
     trainer = Trainer(
         spec.config,
         policy,
@@ -167,7 +129,7 @@ def execute(
     policy.save(spec.run_dir / "model")
     algo, seed = spec.config.algo.name, spec.config.seed
     summary = run_summary(spec.run_dir, algo=algo, variant=spec.variant, seed=seed)
-    (spec.run_dir / "summary.json").write_text(json.dumps(summary, indent=2))
+    folders.write_json(spec.run_dir / "summary.json", summary)
     return summary
 
 
@@ -182,48 +144,67 @@ def _policy(spec: RunSpec) -> HFPolicy:
 def _problems(spec: RunSpec, policy: HFPolicy) -> tuple[MixedStream, dict[str, Sequence[Problem]]]:
     """The training stream and the held-out slices, without problems whose prompt is too long."""
     fits = partial(_fits, policy, spec.config)
-    train = {name: _kept(source.problems(), fits) for name, (source, _) in spec.train.items()}
-    check_view(spec.config, [p for problems in train.values() for p in problems[:200]])
+    train = {name: _kept(name, source, fits) for name, (source, _) in spec.train.items()}
+    slices = {name: _kept(name, source, fits) for name, source in spec.slices.items()}
+    check_teachable(spec.config, [p for problems in train.values() for p in problems])
     streams = {
         name: (EpochStream(train[name], spec.config.seed), share)
         for name, (_, share) in spec.train.items()
     }
-    slices = {name: _kept(source.problems(), fits) for name, source in spec.slices.items()}
     return MixedStream(streams), slices
 
 
 def _fits(policy: HFPolicy, config: TrainConfig, problem: Problem) -> bool:
-    prompt = student_prompt(problem, config.rollout.template)
-    return len(policy.encode(prompt)) <= config.rollout.max_prompt_tokens
+    rollout = config.rollout
+    length = len(policy.encode(student_prompt(problem, rollout.template)))
+    if policy.max_positions is not None and length + rollout.max_tokens > policy.max_positions:
+        return False
+    return length <= rollout.max_prompt_tokens
 
 
-def _kept(problems: Sequence[Problem], fits: Callable[[Problem], bool]) -> Sequence[Problem]:
-    """The problems whose prompts fit; generated ones are short by construction."""
-    if not isinstance(problems, (list, tuple)):
-        return problems
-    kept = [p for p in problems if fits(p)]
-    if dropped := len(problems) - len(kept):
-        log.warning("%d of %d problems have too long a prompt", dropped, len(problems))
+def _kept(name: str, source: SourceSpec, fits: Callable[[Problem], bool]) -> Sequence[Problem]:
+    """The problems whose prompts fit. Generated ones are judged by their first.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    problems = source.problems()
+    part = "" if source.part == "all" else f", part {source.part!r} of a 95/5 split"
+    if not len(problems):
+        raise DataError(
+            f"there are no problems for {name!r} ({source.name}{part}): give more, or --eval-data"
+        )
+    if isinstance(problems, (list, tuple)):
+        kept = [p for p in problems if fits(p)]
+        if dropped := len(problems) - len(kept):
+            log.warning("%d of %d problems have too long a prompt", dropped, len(problems))
+    else:
+        kept = problems if fits(problems[0]) else []
+    if not len(kept):
+        raise DataError(
+            f"no prompt of {name!r} ({source.name}) fits: prompt + --rollout.max-tokens must stay "
+            "within the model's context, and the prompt within --rollout.max-prompt-tokens"
+        )
     return kept
 
 
-def check_view(config: TrainConfig, problems: Sequence[Problem]) -> None:
+def check_teachable(config: TrainConfig, problems: Iterable[Problem]) -> None:
     """Refuse a run whose teacher could never be shown anything.
 
     Raises:
-        ConfigError: no problem has what the view needs.
+        ConfigError: no problem has what the view, or the imitation of solutions, needs.
     """
-    distill = config.algo.distill
-    if not distill.is_on:
+    algo, rollout = config.algo, config.rollout
+    if algo.imitation.weight > 0 and not any(p.solution for p in problems):
+        raise ConfigError("no training problem has a solution to imitate: give data with solutions")
+    if not (algo.distill.is_on or algo.policy.rlsd_mix is not None):
         return
-    failure = ""
+    view, failure = algo.distill.view, ""
     for problem in problems:
         try:
-            privileged_prompt(problem, distill.view, config.rollout.teacher_template)
+            privileged_prompt(problem, view, rollout.teacher_template, student=rollout.template)
         except ViewError as error:
             failure = str(error)
         else:
             return
-    raise ConfigError(
-        f"no training problem can be shown in view {distill.view!r}: {failure or 'no problems'}"
-    )
+    raise ConfigError(f"no training problem can be shown in view {view!r}: {failure}")

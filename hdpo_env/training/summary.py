@@ -70,22 +70,12 @@ def run_summary(run_dir: Path, *, algo: str, variant: str, seed: int) -> dict[st
         "variant": variant,
         "seed": seed,
         "steps": lines[-1]["step"] if lines else 0,
-        "seconds": round(_seconds(lines), 1),
+        "seconds": round(lines[-1]["time_s"], 1) if lines else 0.0,
         **last,
         "start": first,
         "cliff_rate_start": _cliff_rate(first),
         "cliff_rate_end": _cliff_rate(last),
     }
-
-
-def _seconds(lines: Sequence[Mapping[str, float]]) -> float:
-    """Time over all sittings: a resumed run's clock starts again at 0."""
-    total = previous = 0.0
-    for line in lines:
-        now = line["time_s"]
-        total += now - previous if now >= previous else now
-        previous = now
-    return total
 
 
 def _slices(line: Mapping[str, float]) -> dict[str, dict[str, float]]:

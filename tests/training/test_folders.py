@@ -1,0 +1,187 @@
+"""Nothing that is not a run's own is ever deleted, and no other run is taken for this one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hdpo_env import demo
+from hdpo_env.commands import train
+from hdpo_env.config import TrainConfig
+from hdpo_env.errors import CheckpointError, ConfigError, DataError, TrainingError
+from hdpo_env.policies.hf import HFPolicy
+from hdpo_env.policies.tiny import tiny_policy
+from hdpo_env.problems import ChainFamily
+from hdpo_env.trainer import Trainer
+from hdpo_env.training import checkpoints, folders
+from hdpo_env.training.runs import RunSpec, SourceSpec, check_teachable, execute
+from hdpo_env.types import Message, Problem, Prompt
+
+
+def small_spec(run_dir: Path, **changes: object) -> RunSpec:
+    """The demo's strong run, cut to one step on two problems."""
+    spec = demo.run_specs(run_dir.parent, steps=1, only=("hdpo-strong",))[0]
+    config = replace(
+        spec.config,
+        rollout=replace(spec.config.rollout, prompts_per_step=2, group_size=2),
+        eval=replace(spec.config.eval, problems=2, samples=8),
+    )
+    return replace(spec, config=config, run_dir=run_dir, **changes)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    """--out at a folder with other files is refused; nothing in it is touched."""
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(ConfigError, match=r"not the folder of a run: it holds 'thesis.txt'"):
+        folders.state_of(tmp_path, small_spec(tmp_path).describe())
+    folders.clear(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years"
+
+
+def test_overwriting_a_run_deletes_only_what_runs_write(tmp_path: Path) -> None:
+    """A note that a person put beside the metrics survives --overwrite."""
+    spec = small_spec(tmp_path / "run")
+    execute(spec, threads=1)
+    (spec.run_dir / "notes.md").write_text("seen at step 40")
+    stale = spec.run_dir / "checkpoints" / "step_000777"
+    stale.mkdir()
+    execute(spec, threads=1)
+    assert (spec.run_dir / "notes.md").exists()
+    assert not stale.exists()
+    assert folders.state_of(spec.run_dir, spec.describe()) == "finished"
+
+
+@pytest.mark.parametrize("fault", ["template", "slice", "wandb"])
+def test_what_can_be_refused_is_refused_before_anything_is_deleted(
+    fault: str, tmp_path: Path
+) -> None:
+    """A finished run survives a second start that cannot work."""
+    spec = small_spec(tmp_path / "run")
+    execute(spec, threads=1)
+    before = (spec.run_dir / "summary.json").read_bytes()
+    if fault == "template":
+        rollout = replace(spec.config.rollout, template="bogus")
+        spec = replace(spec, config=replace(spec.config, rollout=rollout))
+    elif fault == "slice":
+        spec = replace(spec, slices={"eval": SourceSpec("chain-add", split="eval", size=0)})
+    else:
+        spec = replace(spec, wandb_project="x")
+    with pytest.raises((ConfigError, DataError, KeyError, ImportError)):
+        execute(spec, threads=1)
+    assert (spec.run_dir / "summary.json").read_bytes() == before
+
+
+def test_a_resumed_run_may_change_only_what_does_not_change_its_past(tmp_path: Path) -> None:
+    """More steps, other evaluation, a lower rate: yes. Another seed or view: no, by name."""
+    description = json.loads(json.dumps(small_spec(tmp_path / "run").describe()))
+    run_dir = tmp_path / "run"
+    checkpoints.save(run_dir, 1, {"next_step": 1})
+    folders.write_json(run_dir / "config.json", description)
+    later = json.loads(json.dumps(description))
+    later["steps"], later["eval"]["every"], later["optim"]["lr"] = 99, 3, 1e-7
+    later["algo"]["distill"]["weight"] = 0.01
+    assert folders.state_of(run_dir, later) == "started"
+    later["seed"], later["algo"]["distill"]["view"] = 4, "answer"
+    with pytest.raises(CheckpointError, match=r"algo.distill.view: 'solution'.*seed: 0 there, 4"):
+        folders.state_of(run_dir, later)
+
+
+def test_resuming_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A mistyped --out with --resume does not start a new run in its place."""
+    words = ["--model", str(demo.base_model()), "--data", "chain-add", "--resume"]
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        train.run(train.parse([*words, "--out", str(tmp_path / "typo")]))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_completions_with_odd_line_ends_survive_a_resume(tmp_path: Path) -> None:
+    """Model text may hold U+2028 or U+0085, which are line ends to Python but not to JSON lines."""
+    path = tmp_path / "completions.jsonl"
+    rows = [
+        {"step": 0, "text": "a\u2028b\x85c"},
+        {"step": 1, "text": "d"},
+        {"step": 2, "text": "e"},
+    ]
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
+    checkpoints.drop_lines_from(path, 2)
+    assert [json.loads(x) for x in path.read_text().split("\n") if x] == rows[:2]
+
+
+def test_garbage_in_a_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    """Whatever is wrong with the newest file, the older one is tried."""
+    for step in (1, 2):
+        checkpoints.save(tmp_path, step, {"next_step": step})
+    for junk in (b"hello world, no zip at all", b"", b"\0" * 99):
+        (tmp_path / "checkpoints" / "step_000002" / "state.pt").write_bytes(junk)
+        assert checkpoints.load_latest(tmp_path)["next_step"] == 1
+
+
+def test_weights_that_diverged_are_not_saved_over_good_ones(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    """If sampling itself fails on NaN weights, the last good checkpoint stays the newest."""
+    policy = tiny_policy(seed=0)
+    trainer = make_trainer("grpo", policy=policy)
+    trainer.save()
+    with torch.no_grad():
+        policy.module.get_output_embeddings().weight.fill_(float("nan"))
+    trainer.next_step = 5
+    with pytest.raises(TrainingError, match="logits are not finite"):
+        trainer.run()
+    assert checkpoints.load_latest(trainer.run_dir)["next_step"] == 0
+
+
+def test_a_teacher_that_could_never_teach_is_refused(config_of: Callable[..., TrainConfig]) -> None:
+    """HDPO, RLSD and the imitation of solutions each need at least one problem with a solution."""
+    bare = [Problem(f"{i}?", ("1",)) for i in range(300)]
+    for name in ("hdpo", "sdpg", "rlsd"):
+        with pytest.raises(ConfigError, match="view 'solution'"):
+            check_teachable(config_of(name), bare)
+    with pytest.raises(ConfigError, match="no training problem has a solution"):
+        check_teachable(config_of("sft-cliffs"), bare)
+    rich = [*bare, Problem("x?", ("1",), solution="one")]
+    for name in ("hdpo", "rlsd", "sft-cliffs", "grpo"):
+        check_teachable(config_of(name), rich)
+
+
+def test_prompts_that_do_not_fit_the_models_context_are_left_out(tmp_path: Path) -> None:
+    """128 positions: 3,072 new tokens are refused with the remedy, a long solution is not shown."""
+    spec = small_spec(tmp_path / "run")
+    rollout = replace(spec.config.rollout, max_tokens=3072)
+    with pytest.raises(DataError, match=r"--rollout.max-tokens"):
+        execute(replace(spec, config=replace(spec.config, rollout=rollout)), threads=1)
+    policy = HFPolicy.load(demo.base_model())
+    trainer = Trainer(spec.config, policy, stream=None, run_dir=tmp_path / "t")  # type: ignore[arg-type]
+    short = ChainFamily("#", 6).problem("train", 0, 0)
+    long = replace(short, solution="0" * 130)
+    assert trainer.collector.teacher_prompt_or_none(short) is not None
+    assert trainer.collector.teacher_prompt_or_none(long) is None
+
+
+def test_every_end_that_the_model_names_ends_a_completion() -> None:
+    """A chat model whose turns end with another token than the tokenizer's eos stops there too."""
+    policy = tiny_policy(seed=0)
+    model = policy.module
+    model.generation_config.eos_token_id = [1, 7, 9]
+    policy = HFPolicy(model, policy.tokenizer)
+    prompt = Prompt("p", (Message("user", "Q3#7"),))
+    (group,) = policy.sample([prompt], num=40, temperature=1.0, max_tokens=12, seed=0)
+    ends = {c.token_ids[-1] for c in group if c.finish_reason == "stop"}
+    assert ends == {1, 7, 9}
+    assert all(t not in (1, 7, 9) for c in group for t in c.token_ids[:-1])
+
+
+def test_held_out_problems_are_those_that_were_named() -> None:
+    """--eval-data counts for families too, and --eval-split reaches a hub's data set."""
+    base = ["--model", "m", "--out", "o"]
+    spec = train.spec_of(train.parse([*base, "--data", "chain-add", "--eval-data", "chain-table"]))
+    assert (spec.slices["eval"].name, spec.slices["eval"].split) == ("chain-table", "eval")
+    hub = ["--data", "a/b", "--eval-data", "c/d", "--eval-split", "validation"]
+    assert train.spec_of(train.parse([*base, *hub])).slices["eval"].split == "validation"
+    parts = train.spec_of(train.parse([*base, "--data", "x.jsonl"]))
+    assert (parts.train["train"][0].part, parts.slices["eval"].part) == ("train", "eval")
