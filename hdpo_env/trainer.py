@@ -30,7 +30,12 @@ from hdpo_env.training.objective import Roles, accumulate, step_metrics
 from hdpo_env.training.rows import policy_rows, solution_rows, survivor_rows
 from hdpo_env.training.signals import StopRequest
 from hdpo_env.training.stream import ProblemStream
-from hdpo_env.training.summary import completion_rows, group_metrics, group_rows
+from hdpo_env.training.summary import (
+    completion_rows,
+    group_metrics,
+    group_rows,
+    revisit_metrics,
+)
 from hdpo_env.training.teachers import frozen_copy, make_teacher
 from hdpo_env.types import Group, GroupKind, Problem, derive_seed
 
@@ -62,6 +67,7 @@ class Trainer:
     def __post_init__(self) -> None:
         algo, optim = self.config.algo, self.config.optim
         self.next_step = 0
+        self.distilled: dict[str, int] = {}  # problem id -> the step it was last distilled at
         self.collector = Collector(self.config, self.policy, self.stream, self.judge)
         self.teacher = make_teacher(algo.distill.teacher, self.policy, algo.distill.ema_decay)
         self.reference = frozen_copy(self.policy) if algo.reference.weight else None
@@ -124,6 +130,7 @@ class Trainer:
         seen, groups = collector.student_groups(step)
         cliffs = [g for g in seen if collector.kind(g) is GroupKind.CLIFF]
         metrics = group_metrics(seen, threshold=algo.distill.cliff_threshold)
+        metrics |= revisit_metrics(seen, self.distilled)
         rows = policy_rows(
             groups,
             algo,
@@ -148,6 +155,7 @@ class Trainer:
         """HDPO: sample the cliffs with privileged context and keep what may teach."""
         selection, groups = self.collector.survivors(cliffs, step)
         self._record(step, "teacher", groups)
+        self.distilled |= {r.prompt.problem_id: step for r in selection.kept}
         problem_of = {g.problem.id: g.problem for g in groups}
         rows = survivor_rows(
             selection.kept,
@@ -208,7 +216,7 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
             raise TrainingError(
-                f"step {step}: the loss is {loss} and the gradient norm {norm}. The weights of before "
+                f"step {step}: the loss is {loss} and the gradient norm {norm}. The last good ones "
                 f"are in {self.run_dir / 'checkpoints'}: lower --optim.lr or --lambda and go on "
                 "from them with --resume"
             )
@@ -255,6 +263,7 @@ class Trainer:
         """Write a checkpoint of everything the next step depends on."""
         state = {
             "next_step": self.next_step,
+            "distilled": self.distilled,
             "module": self.policy.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "teacher": self.teacher.state(),
@@ -270,6 +279,7 @@ class Trainer:
         """
         state = checkpoints.load_latest(self.run_dir)
         self.next_step = int(state["next_step"])
+        self.distilled = dict(state["distilled"])
         self.policy.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.teacher.load(state["teacher"])

@@ -26,6 +26,20 @@ def group_metrics(groups: Sequence[Group], *, threshold: float) -> dict[str, flo
     return metrics | ({"rollouts/reward": _mean(rewards)} if rewards else {})
 
 
+def revisit_metrics(groups: Sequence[Group], distilled: Mapping[str, int]) -> dict[str, float]:
+    """How former cliffs do when they come again: the student's observed success after distillation.
+
+    Before it, their group had at most the threshold's successes. Absent where none comes again.
+    """
+    again = [c for g in groups if g.problem.id in distilled for c in g.correct if c is not None]
+    if not again:
+        return {}
+    return {
+        "cliffs/revisited": float(sum(g.problem.id in distilled for g in groups)),
+        "cliffs/pass_rate_after": sum(again) / len(again),
+    }
+
+
 def group_rows(step: int, groups: Sequence[Group], *, threshold: float) -> Iterator[dict[str, Any]]:
     """One row a group, with counts rather than means."""
     for group in groups:

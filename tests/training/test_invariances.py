@@ -270,3 +270,21 @@ def test_the_diagnostics_of_a_distillation_step(
     assert metrics["privileged/failure_rate"] == pytest.approx(1 - p_g)
     assert metrics["privileged/kl2_bound"] == pytest.approx(bound)
     assert metrics["privileged/kept_tokens"] == sum(r.completion.num_tokens for r in selection.kept)
+
+
+def test_former_cliffs_are_watched_when_they_come_again(
+    make_trainer: MakeTrainer, config_of: ConfigOf
+) -> None:
+    """Success after distillation is that of the very problems that were distilled, counted."""
+    trainer = make_trainer(config_of("hdpo", weight=5.0))
+    first = trainer.step(0)
+    assert "cliffs/pass_rate_after" not in first
+    assert trainer.distilled, "some cliff should have taught"
+    for step in range(1, 6):  # four problems a step: every problem comes again each time
+        seen, _ = trainer.collector.student_groups(step)
+        former = [g for g in seen if g.problem.id in trainer.distilled]
+        expected = sum(g.correct.count(True) for g in former) / sum(g.size for g in former)
+        metrics = trainer.step(step)
+        assert metrics["cliffs/pass_rate_after"] == pytest.approx(expected)
+        assert metrics["cliffs/revisited"] == len(former)
+    assert expected > 0, "distillation at this strength should have moved a former cliff"

@@ -52,6 +52,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     moments = [t.optimizer.state_dict()["state"][0]["exp_avg_sq"] for t in (whole, second)]
     assert torch.equal(*moments)
     assert logged(tmp_path / "whole") == logged(tmp_path / "cut")
+    assert second.distilled == whole.distilled
+    assert whole.distilled, "no cliff was distilled, so nothing of that was tested"
 
 
 SCRIPT = """
