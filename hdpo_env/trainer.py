@@ -216,9 +216,9 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
             raise TrainingError(
-                f"step {step}: the loss is {loss} and the gradient norm {norm}. The last good ones "
-                f"are in {self.run_dir / 'checkpoints'}: lower --optim.lr or --lambda and go on "
-                "from them with --resume"
+                f"step {step}: the loss is {loss} and the gradient norm {norm}. The weights that "
+                f"were still good are in {self.run_dir / 'checkpoints'}: lower --optim.lr or "
+                "--lambda and go on from them with --resume"
             )
         self.optimizer.step()
         self.teacher.after_step(self.policy)

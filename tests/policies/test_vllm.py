@@ -293,19 +293,16 @@ def test_weights_travel_only_when_they_changed(
 
 @pytest.mark.host
 def test_completions_end_with_the_end_token_or_at_the_limit(policy: VLLMPolicy) -> None:
-    """Only ``eos_id`` ends a completion: it is kept, says "stop"; all others are "length".
-
-    The checkpoint's generation config names 5 as another end; HFPolicy does not know it either.
-    """
+    """The tokenizer's end (1) and the checkpoint's other one (5) end a completion, and are kept."""
     groups = policy.sample(PROMPTS, num=64, temperature=2.0, max_tokens=9, seed=0)
     done = [c for g in groups for c in g]
     for completion in done:
-        ended = completion.token_ids[-1] == policy.eos_id
-        assert policy.eos_id not in completion.token_ids[:-1]
+        ended = completion.token_ids[-1] in (1, 5)
+        assert not {1, 5} & set(completion.token_ids[:-1])
         assert completion.finish_reason == ("stop" if ended else "length")
         assert completion.num_tokens == 9 or ended
     assert {c.finish_reason for c in done} == {"stop", "length"}
-    assert any(5 in c.token_ids[:-1] for c in done)
+    assert {c.token_ids[-1] for c in done if c.finish_reason == "stop"} == {1, 5}
 
 
 @pytest.mark.host
@@ -313,7 +310,7 @@ def test_the_engines_length_cuts_a_completion_and_refuses_a_prompt(policy: VLLMP
     """Prompt and completion share 128 tokens; a prompt that fills them is named and refused."""
     arguments = {"num": 16, "temperature": 2.0, "max_tokens": 60, "seed": 0}
     (group,) = policy.sample([ask("1" * 119)], **arguments)
-    cut = [c for c in group if c.token_ids[-1] != policy.eos_id]
+    cut = [c for c in group if c.token_ids[-1] not in policy.stop_ids]
     assert cut
     assert all(c.is_truncated and c.num_tokens == 128 - 120 for c in cut)
     with pytest.raises(ConfigError, match="128 tokens and the engine's max_model_len is 128"):
