@@ -247,12 +247,14 @@ def _sentence(error: BaseException | None) -> str:
 def _table(summaries: Sequence[Mapping[str, Any]]) -> str:
     """One line a run: what the report says at length."""
     slices = [k for k, v in summaries[0].items() if isinstance(v, dict) and k != "start"]
-    head = f"{'run':<22}" + "".join(f"{s + ' pass@1/8':>20}" for s in slices)
+    names = [f"{s['variant']} seed {s['seed']}" for s in summaries]
+    width = max(map(len, names)) + 2
+    head = "run".ljust(width) + "".join(f"{s + ' pass@1/8':>20}" for s in slices)
     rows = [head]
-    for summary in summaries:
+    for name, summary in zip(names, summaries, strict=True):
         cells = [
             "".join(f"{summary[s].get(k, float('nan')):>10.3f}" for k in ("pass@1", "pass@8"))
             for s in slices
         ]
-        rows.append(f"{summary['variant']} seed {summary['seed']:<4}".ljust(22) + "".join(cells))
+        rows.append(name.ljust(width) + "".join(cells))
     return "\n".join(rows)
