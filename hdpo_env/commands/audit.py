@@ -85,7 +85,7 @@ def _print_findings(
         print(f"{finding.kind}: problem {finding.problem_id}: {finding.detail}")
     if len(findings) > show:
         print(f"... and {len(findings) - show} more")
-    what = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "nothing wrong"
+    what = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "no other fault"
     print(f"{problems} problems, {bad_rows} bad rows: {what}")
 
 

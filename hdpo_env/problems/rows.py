@@ -282,5 +282,11 @@ def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
         return datasets.load_dataset("parquet", data_files=path, split="train", streaming=True)
     if not exists:
         return datasets.load_dataset(path, config, split=split, streaming=True)
-    loaded: Any = datasets.load_from_disk(path)
+    try:
+        loaded: Any = datasets.load_from_disk(path)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path!r} is not a problem file: give a .jsonl, .json or .parquet file, a folder "
+            "written by datasets.save_to_disk, or a hub id owner/name"
+        ) from error
     return loaded[split] if isinstance(loaded, Mapping) else loaded

@@ -248,3 +248,11 @@ def test_columns_read_the_first_alternative_that_is_there() -> None:
     assert column.read({"a": {"b": None}, "c": "x"}) == "X"
     assert column.read({"a": {"b": "y"}, "c": "x"}) == "Y"
     assert column.read({}) is None
+
+
+def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
+    """A picture is no problem file: said with what would be one."""
+    pytest.importorskip("datasets")
+    (tmp_path / "plot.svg").write_text("<svg/>")
+    with pytest.raises(DataError, match=r"plot.svg' is not a problem file: give a .jsonl"):
+        load_problems(tmp_path / "plot.svg")
