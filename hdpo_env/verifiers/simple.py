@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,7 +51,7 @@ class ExactVerifier:
 
 
 @dataclass(frozen=True)
-class _ValueVerifier:
+class _ValueVerifier(ABC):
     """Extracts a final answer, reads a value of one kind from it, and compares values.
 
     Every stated answer must hold an accepted value; statements that disagree are AMBIGUOUS.
@@ -86,8 +87,9 @@ class _ValueVerifier:
     def _accepts(self, wanted: list[object], value: object) -> bool:
         return value is not None and any(self._same(gold, value) for gold in wanted)
 
+    @abstractmethod
     def _value(self, text: str) -> object | None:
-        raise NotImplementedError
+        """The value that an answer of this kind states; None if it states none."""
 
     def _same(self, gold: object, value: object) -> bool:
         return gold == value
