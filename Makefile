@@ -5,8 +5,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SEEDS  ?= 1
 INSTALL_COQ ?= no
+# Hosts whose adapters run against the real library, each in a virtual environment of its own.
+HOSTS  ?= $(notdir $(patsubst %/requirements.txt,%,$(filter-out %/openrlhf/requirements.txt,$(wildcard tests/plugins/*/requirements.txt))))
 
-.PHONY: help demo test test-slow check bench proofs clean
+.PHONY: help demo test test-slow check bench proofs test-hosts clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -40,8 +42,19 @@ check: $(VENV)/.dev  ## format, lint, types
 bench: $(VENV)/.dev  ## ratios within one run: losses, sampling, imports, verifier
 	$(BIN)/python -m benchmarks
 
+.venv-%/.ready: tests/plugins/%/requirements.txt tests/plugins/requirements.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r tests/plugins/requirements.txt -r $<
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+test-hosts: $(HOSTS:%=test-host-%)  ## the adapters against the real libraries (all but OpenRLHF)
+
+test-host-%: .venv-%/.ready
+	.venv-$*/bin/python -m pytest -q -m host tests/plugins/$*
+
 proofs:  ## build and audit the Coq proofs
 	$(MAKE) -C proofs check INSTALL_COQ=$(INSTALL_COQ)
 
 clean:  ## remove the virtual environment and the runs
-	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* runs build *.egg-info .pytest_cache .ruff_cache .hypothesis

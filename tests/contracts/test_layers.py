@@ -135,3 +135,38 @@ def test_only_the_privileged_room_reads_what_the_teacher_knows() -> None:
     tree = ast.parse((PACKAGE / "prompts.py").read_text(encoding="utf-8"))
     touched = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not touched & {"gold", "answers", "solution", "hints"}
+
+
+PLUGINS = PACKAGE.parent / "plugins"
+NOT_FOR_PLUGINS = ("trainer", "training", "demo", "commands", "cli")
+
+
+def plugin_violations(plugins: Path) -> list[str]:
+    """Each import of an adapter that reaches our trainer or another host's adapter."""
+    found = []
+    for path in sorted(plugins.rglob("*.py")):
+        host = path.relative_to(plugins).parts[0]
+        for line, name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = [*name.split("."), "", ""]
+            if parts[0] == "hdpo_env" and parts[1] in NOT_FOR_PLUGINS:
+                found.append(f"{path.relative_to(plugins)}:{line}: an adapter imports {name}")
+            if parts[0] == "hdpo_plugins" and parts[1] not in ("", host):
+                found.append(f"{path.relative_to(plugins)}:{line}: host {host} imports {name}")
+            if name == "a relative import":
+                found.append(f"{path.relative_to(plugins)}:{line}: write the full name")
+    return found
+
+
+def test_adapters_stand_outside() -> None:
+    """Adapters import the library, never its trainer, and never each other."""
+    assert plugin_violations(PLUGINS) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["from hdpo_env.trainer import train", "import hdpo_plugins.verl.x", "from . import y"]
+)
+def test_the_rule_for_adapters_can_fail(tmp_path: Path, code: str) -> None:
+    """A planted violation in an adapter is found."""
+    (tmp_path / "trl").mkdir()
+    (tmp_path / "trl" / "a.py").write_text(f"def f():\n    {code}\n", encoding="utf-8")
+    assert len(plugin_violations(tmp_path)) == 1
