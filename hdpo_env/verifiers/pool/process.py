@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import marshal
 import mmap
@@ -15,6 +16,7 @@ from typing import Any
 
 from hdpo_env.verifiers.pool.worker import HEADER, PROGRESS
 
+_PIPE_BYTES = 1 << 19
 _BOOT = (
     "import json,sys; sys.path[:]=json.loads(sys.argv[1]); "
     "from hdpo_env.verifiers.pool import worker; worker.main(*map(int,sys.argv[2:]))"
@@ -30,6 +32,15 @@ def _shared_memory() -> int:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, PROGRESS.size)
     return fd
+
+
+def _widen(pipe: int) -> None:
+    """Room for a whole batch: the parent is then woken once a batch, not once per 64 KiB."""
+    # Only Linux has the call, and a user's pipe memory may be used up: the default size works too.
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class WorkerProcess:
@@ -56,6 +67,7 @@ class WorkerProcess:
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         os.set_blocking(self.stdin, False)
         os.set_blocking(self.stdout, False)
+        _widen(self.stdin)
         self.ready = False
         self.started = time.monotonic()
         self.finished = 0  # items judged since it started
@@ -83,7 +95,7 @@ class WorkerProcess:
         """Write what the pipe takes now."""
         try:
             while self._out:
-                del self._out[: os.write(self.stdin, memoryview(self._out)[:65536])]
+                del self._out[: os.write(self.stdin, memoryview(self._out)[:_PIPE_BYTES])]
         except BlockingIOError:
             pass
         except BrokenPipeError:

