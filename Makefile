@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+APART  := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target
 SEEDS  ?= 1
 INSTALL_COQ ?= no
 # Hosts whose adapters run against the real library, each in a virtual environment of its own.
 HOSTS  ?= $(notdir $(patsubst %/requirements.txt,%,$(filter-out %/openrlhf/requirements.txt,$(wildcard tests/plugins/*/requirements.txt))))
 
-.PHONY: help demo test test-slow check bench proofs test-hosts clean
+.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -52,6 +53,18 @@ test-hosts: $(HOSTS:%=test-host-%)  ## the adapters against the real libraries (
 
 test-host-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest -q -m host tests/plugins/$*
+
+# The verifier beside each antlr runtime and gmpy2, installed apart from everything else.
+.venv-antlr/.ready: | $(VENV)/.dev
+	for v in 4.9.3 4.11.1 4.13.2; do $(APART) .venv-antlr/antlr-$$v antlr4-python3-runtime==$$v || exit 1; done
+	$(APART) .venv-antlr/gmpy2 gmpy2==2.3.2
+	@touch $@
+
+test-antlr: .venv-antlr/.ready  ## the same verdicts beside any antlr, with and without gmpy2
+	$(BIN)/pytest -q -m host tests/verifiers/test_environments.py -k antlr
+
+fuzz: $(VENV)/.dev  ## a million random inputs against the verifier
+	$(BIN)/python -m benchmarks.verifier_fuzz --items 1000000
 
 proofs:  ## build and audit the Coq proofs
 	$(MAKE) -C proofs check INSTALL_COQ=$(INSTALL_COQ)
