@@ -53,7 +53,7 @@ def load_run(folder: Path) -> Run:
         DataError: ``config.json`` or ``summary.json`` exists and is not JSON.
     """
     skipped: list[Skipped] = []
-    config, summary = _json_file(folder / "config.json"), _json_file(folder / "summary.json")
+    config, summary = read_json(folder / "config.json"), read_json(folder / "summary.json")
     curves = _curves(_lines(folder / "metrics.jsonl", skipped), skipped)
     variant, seed = _identity(folder.name, config, summary)
     return Run(
@@ -71,7 +71,12 @@ def load_run(folder: Path) -> Run:
     )
 
 
-def _json_file(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is no file.
+
+    Raises:
+        DataError: the file is not JSON.
+    """
     if not path.is_file():
         return {}
     try:
@@ -86,7 +91,7 @@ def _lines(path: Path, skipped: list[Skipped]) -> Iterator[tuple[int, dict[str, 
         return
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            row = _object(line)
+            row = json_object(line)
             if row is not None:
                 yield number, row
             elif line.strip():
@@ -94,7 +99,8 @@ def _lines(path: Path, skipped: list[Skipped]) -> Iterator[tuple[int, dict[str, 
                 skipped.append(Skipped(path.name, number, why))
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object on a line; None if there is none."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -109,14 +115,19 @@ def _curves(rows: Iterator[tuple[int, dict[str, Any]]], skipped: list[Skipped]) 
         if not isinstance(step, int):
             skipped.append(Skipped("metrics.jsonl", number, "has no integer step"))
             continue
-        for key, value in row.items():
-            if key == "step" or isinstance(value, bool) or not isinstance(value, (int, float)):
-                continue
+        for key, value in run_metrics(row):
             if isfinite(value):
-                points.setdefault(key, {})[step] = float(value)
+                points.setdefault(key, {})[step] = value
             else:
                 skipped.append(Skipped("metrics.jsonl", number, f"{key} is {value}"))
     return {key: _curve(values) for key, values in points.items()}
+
+
+def run_metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The numbers of a line of ``metrics.jsonl``, without its step."""
+    for key, value in row.items():
+        if key != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield key, float(value)
 
 
 def _curve(values: Mapping[int, float]) -> Curve:
