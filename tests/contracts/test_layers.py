@@ -22,7 +22,7 @@ TABLE = [
     {"privileged", "env"},
     {"rollouts", "stats", "advantages", "theory"},
     {"cliffs", "filters"},
-    {"evaluation", "simulate"},
+    {"evaluation", "simulate", "hosting"},
     # torch begins here
     {"losses", "batching"},
     {"policies"},
