@@ -11,6 +11,7 @@ from hdpo_env.cliffs.groups import (
 from hdpo_env.cliffs.ledger import LedgerWriter
 from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, fit_prior, plan_budget
 from hdpo_env.cliffs.summary import Ledger, read_ledger
+from hdpo_env.cliffs.transitions import EscapeTime, Transition
 
 __all__ = [
     "classify",
@@ -26,4 +27,6 @@ __all__ = [
     "LedgerWriter",
     "Ledger",
     "read_ledger",
+    "Transition",
+    "EscapeTime",
 ]

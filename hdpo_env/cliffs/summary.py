@@ -1,16 +1,16 @@
-"""Reading ledgers: counts per problem, and when cliffs were born, escaped and relapsed."""
+"""Reading ledgers: events of all writers together, and counts per problem."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from hdpo_env.cliffs.ledger import HEADER, RECORD, is_sound, parse_names
+from hdpo_env.cliffs.transitions import KINDS as KINDS
+from hdpo_env.cliffs.transitions import Transitions, find_transitions
 from hdpo_env.errors import DataError
 
 _KEPT = ["problem", "policy", "step", "num_correct", "num_wrong", "num_abstained"]
@@ -62,13 +62,13 @@ class Ledger:
         return _totals(self)
 
     def transitions(self, *, threshold: float = 0.0) -> Transitions:
-        """When each problem became a cliff, stopped being one, and fell back.
+        """When each problem became a cliff, stopped being one, and fell back, for each policy.
 
         A problem is *born* a cliff at its first cliff group, has *escaped* at the first group
         after that which is certainly none, and has *relapsed* at a cliff group after an escape.
         Groups whose abstentions leave open whether they are cliffs change nothing.
         """
-        return _transitions(self, threshold)
+        return find_transitions(self, threshold)
 
 
 @dataclass(frozen=True)
@@ -84,61 +84,25 @@ class ProblemTotals:
     last_step: int
 
 
-class Transition(NamedTuple):
-    """One change of a problem's standing."""
-
-    problem_id: str
-    kind: str  # born, escaped or relapsed
-    step: int
-    policy: str
-
-
-KINDS = ("born", "escaped", "relapsed")
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """Changes of standing, problem by problem and in the order of their steps within each.
-
-    Iterating gives `Transition` records. ``places`` are indices into the ledger's events, ``kinds``
-    places in `KINDS`.
-    """
-
-    ledger: Ledger
-    places: np.ndarray
-    kinds: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __iter__(self) -> Iterator[Transition]:
-        name = self.ledger.name
-        for place, kind in zip(self.places, self.kinds, strict=True):
-            event = self.ledger.events[place]
-            problem, policy = name(int(event["problem"])), name(int(event["policy"]))
-            yield Transition(problem, KINDS[kind], int(event["step"]), policy)
-
-    def counts(self) -> dict[str, int]:
-        """How many problems were born, escaped and relapsed, in events."""
-        numbers = np.bincount(self.kinds, minlength=len(KINDS)).tolist()
-        return dict(zip(KINDS, numbers, strict=True))
-
-
-def read_ledger(*folders: str | Path) -> Ledger:
+def read_ledger(*folders: str | Path, writer: str = "*") -> Ledger:
     """Read and merge the ledgers in these folders: every writer, rank, run and model.
+
+    ``writer`` names the only one to read, such as ``eval``; it may be a pattern.
 
     Torn and damaged records are skipped and reported in ``faults``.
 
     Raises:
-        DataError: a folder holds no ledger.
+        DataError: a folder holds no ledger, or none of this writer.
     """
     parts: list[np.ndarray] = []
     names: dict[int, str] = {}
     faults: list[str] = []
     for folder in map(Path, folders):
-        files = sorted(folder.glob("*.events"))
+        files = sorted(folder.glob(f"{writer}.events"))
         if not files:
-            raise DataError(f"{folder.name!r} holds no ledger: give a folder with .events files")
+            raise DataError(
+                f"{folder.name!r} holds no ledger: give a folder with {writer}.events files"
+            )
         for file in files:
             parts.append(_records(file, faults))
             _read_names(file.with_suffix(".names.jsonl"), names, faults)
@@ -208,33 +172,3 @@ def _totals(ledger: Ledger) -> list[ProblemTotals]:
         ProblemTotals(ledger.name(key), *row)
         for key, row in zip(keys, zip(*columns, strict=True), strict=True)
     ]
-
-
-def _transitions(ledger: Ledger, threshold: float) -> Transitions:
-    order, _ = _by_problem(ledger)
-    cliff, not_cliff = _standing(ledger.events, threshold)
-    order = order[(cliff | not_cliff)[order]]
-    is_cliff = cliff[order]
-    problem = ledger.events["problem"][order]
-    same = np.r_[False, problem[1:] == problem[:-1]][: len(order)]
-    del problem
-    before = np.r_[False, is_cliff[:-1]][: len(order)] & same
-    # How many cliff groups of the same problem came earlier; 32 bits keep ten million small.
-    running = np.cumsum(is_cliff, dtype=np.int32) - is_cliff
-    running -= np.maximum.accumulate(np.where(same, 0, running))
-    kinds = np.full(len(order), -1, dtype=np.int8)
-    kinds[is_cliff & (running == 0)] = KINDS.index("born")
-    kinds[~is_cliff & before] = KINDS.index("escaped")
-    kinds[is_cliff & ~before & (running > 0)] = KINDS.index("relapsed")
-    changed = kinds >= 0
-    return Transitions(ledger, order[changed], kinds[changed])
-
-
-def _standing(events: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    # Certainly a cliff, certainly none: the kind is monotone in the successes (classify_correct),
-    # so the fewest and the most that the abstentions allow decide.
-    fewest = events["num_correct"]
-    most = fewest.astype(np.uint32) + events["num_abstained"]
-    failed = events["num_wrong"] > 0
-    all_passed = ~failed & (events["num_abstained"] == 0)
-    return (most <= threshold) & failed, (fewest > threshold) | all_passed

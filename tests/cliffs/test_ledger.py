@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from hdpo_env.cliffs import classify_correct
 from hdpo_env.cliffs.ledger import HEADER, RECORD, LedgerWriter
-from hdpo_env.cliffs.summary import Ledger, Transition, read_ledger
+from hdpo_env.cliffs.summary import Ledger, read_ledger
+from hdpo_env.cliffs.transitions import EscapeTime, Transition
 from hdpo_env.errors import CheckpointError, ConfigError, DataError
 from hdpo_env.prompts import student_prompt
 from hdpo_env.types import Completion, Group, GroupKind, Outcome, Problem, Rollout, Verdict
@@ -104,6 +105,38 @@ def test_a_life_by_hand(tmp_path: Path) -> None:
         Transition("p", "escaped", 6, "tiny"),
     ]
     assert found.counts() == {"born": 1, "escaped": 2, "relapsed": 1}
+
+
+def test_escape_times_by_hand(tmp_path: Path) -> None:
+    """Born and escaped, born and still there (censored), never a cliff, relapsed (first escape)."""
+    lives = {
+        "escapes": [(0, 8, 0), (0, 8, 0), (2, 6, 0), (0, 8, 0), (1, 7, 0)],
+        "stays": [(3, 5, 0), (0, 8, 0), (0, 8, 0), (0, 5, 3), (0, 8, 0)],
+        "never": [(3, 5, 0)] * 5,
+        "open": [(0, 8, 0), (0, 8, 0), (0, 8, 0), (0, 8, 0), (0, 5, 3)],
+    }
+    rows = [
+        (name, 10 * t, *c) for t in range(5) for name, c in ((n, L[t]) for n, L in lives.items())
+    ]
+    write(tmp_path, rows)
+    times = {time.problem_id: time for time in read_ledger(tmp_path).transitions().escape_times()}
+    assert times == {
+        "escapes": EscapeTime("escapes", "m", 0, 20, 40),
+        "stays": EscapeTime("stays", "m", 10, None, 40),
+        "open": EscapeTime("open", "m", 0, None, 30),  # the last group decides nothing
+    }
+
+
+def test_models_do_not_escape_for_each_other(tmp_path: Path) -> None:
+    """Two models in one ledger, step by step: the strong one's success is no escape of the weak."""
+    write(tmp_path, [("p", step, 0, 8, 0) for step in range(3)], writer="a", policy="weak")
+    write(tmp_path, [("p", step, 5, 3, 0) for step in range(3)], writer="b", policy="strong")
+    found = read_ledger(tmp_path).transitions()
+    assert list(found) == [Transition("p", "born", 0, "weak")]
+    assert found.escape_times() == [EscapeTime("p", "weak", 0, None, 2)]
+    assert read_ledger(tmp_path, writer="b").transitions().counts()["born"] == 0
+    with pytest.raises(DataError, match=r"with c\.events"):
+        read_ledger(tmp_path, writer="c")
 
 
 ROWS: list[Event] = [("p", 0, 0, 8, 0), ("q", 1, 3, 5, 0), ("p", 2, 1, 6, 1)]
