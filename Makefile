@@ -9,7 +9,7 @@ INSTALL_COQ ?= no
 # Hosts whose adapters run against the real library, each in a virtual environment of its own.
 HOSTS  ?= $(notdir $(patsubst %/requirements.txt,%,$(filter-out %/openrlhf/requirements.txt,$(wildcard tests/plugins/*/requirements.txt))))
 
-.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz clean
+.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz hosts-openrlhf test-openrlhf clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -65,6 +65,23 @@ test-antlr: .venv-antlr/.ready  ## the same verdicts beside any antlr, with and 
 
 fuzz: $(VENV)/.dev  ## a million random inputs against the verifier
 	$(BIN)/python -m benchmarks.verifier_fuzz --items 1000000
+
+# OpenRLHF whole on the CPU: its environment is pinned with hashes (tests/plugins/openrlhf/).
+ORLHF := .venv-openrlhf/bin/python
+ORLHF_PIP := $(ORLHF) -m pip install --quiet --disable-pip-version-check
+
+.venv-openrlhf/.ready: tests/plugins/openrlhf/requirements.txt tests/plugins/requirements.txt
+	$(PYTHON) -m venv .venv-openrlhf
+	$(ORLHF_PIP) -r tests/plugins/requirements.txt setuptools==78.1.1 wheel==0.45.1
+	DS_BUILD_OPS=0 $(ORLHF_PIP) --no-deps --no-build-isolation --require-hashes -r $<
+	$(ORLHF_PIP) --no-deps -e .
+	$(ORLHF) tests/plugins/openrlhf/cpu.py tests/plugins/openrlhf/compile_ops.py
+	@touch $@
+
+hosts-openrlhf: .venv-openrlhf/.ready  ## OpenRLHF, DeepSpeed, Ray and vLLM for the CPU (Python 3.11, Linux x86-64)
+
+test-openrlhf: .venv-openrlhf/.ready  ## the OpenRLHF plugin in the real stack, whole on the CPU
+	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host tests/plugins/openrlhf
 
 proofs:  ## build and audit the Coq proofs
 	$(MAKE) -C proofs check INSTALL_COQ=$(INSTALL_COQ)

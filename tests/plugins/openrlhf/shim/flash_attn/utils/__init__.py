@@ -1,0 +1,1 @@
+"""Home of flash-attn's distributed helpers."""
