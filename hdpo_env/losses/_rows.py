@@ -69,17 +69,21 @@ def read(S: Tensor, X: Tensor | None, g: int, part: Part, plan: Plan) -> Stats:
     at_ids = None if part.ids is None else _gather(S[:g], part.ids, plan.merge)
     if X is not None:
         stats.lse_teacher, stats.value, stats.mean = S.new_zeros(3, g).unbind()
-    for cut in _blocks(0, g if X is not None else 0, S, plan):
-        assert X is not None
-        stats.lse_teacher[cut], stats.value[cut], stats.mean[cut] = _dense(
-            S[cut], X[cut], stats.lse[cut], stats.entropy[cut], plan
-        )
-    for cut in _blocks(g if X is not None else 0, c, S, plan):
+    rest = S.new_zeros(g)
+    for cut in _blocks(0, g, S, plan):
+        if X is not None:
+            stats.lse_teacher[cut], stats.value[cut], stats.mean[cut] = _dense(
+                S[cut], X[cut], stats.lse[cut], stats.entropy[cut], plan
+            )
+            continue
+        _student(S[cut], stats.lse[cut], stats.entropy[cut], plan)
+        if part.ids is not None:  # here and not later: the block is still in the cache
+            rest[cut] = _mass_outside(S[cut], part.ids[cut], plan.merge)
+    for cut in _blocks(g, c, S, plan):
         _student(S[cut], stats.lse[cut], stats.entropy[cut], plan)
     if part.targets is not None:
         stats.logprobs -= stats.lse
-    if at_ids is not None and part.ids is not None:
-        rest = _mass_outside(S[:g], part.ids, plan.merge)
+    if at_ids is not None:
         fill_sparse(rest, at_ids - stats.lse[:g, None], part, stats, plan)
     stats.value = stats.value.clamp(min=0.0)  # below 0 there is only rounding
     return stats
