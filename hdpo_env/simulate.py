@@ -8,6 +8,7 @@ from random import Random
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.filters import telltales_of
 from hdpo_env.types import Completion, Problem, Prompt, derive_seed
+from hdpo_env.verifiers.forms import stated
 
 
 class SimulatedPolicy:
@@ -132,5 +133,5 @@ class SimulatedPolicy:
 
 
 def _stated(problem: Problem, answer: str) -> str:
-    # The exact verifier wants the answer and nothing else; the others read a boxed one.
-    return answer if problem.verifier == "exact" else rf"The answer is \boxed{{{answer}}}."
+    form = stated(problem.verifier, answer)
+    return f"The answer is {form}." if form.startswith(r"\boxed") else form

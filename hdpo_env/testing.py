@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hdpo_env.problems.source import ProblemSource
 from hdpo_env.types import Outcome, Problem, Verdict
+from hdpo_env.verifiers.forms import stated
 from hdpo_env.verifiers.protocol import VERIFIERS, Verifier, check_gold
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ NASTY = (
     "∞" * 1000,
     "9" * 5000,
 )
-
-# How a verifier wants a final answer stated; all others read a box.
-_FORMS = {"exact": "%s", "gsm8k": "#### %s", "numeric": "%s", "choice": "(%s)"}
 
 
 def _promise(holds: bool, sentence: str) -> None:
@@ -190,8 +188,8 @@ def _check_problem(
     _promise(copy == problem, f"problem {problem.id} does not survive JSON")
     complaint = check_gold(verifier, problem.answers)
     _promise(complaint is None, f"the gold of problem {problem.id} cannot be used: {complaint}")
-    statement = _FORMS.get(verifier.name, r"\boxed{%s}") % problem.gold
-    verdict = verifier.verify(state(problem) if state else statement, problem.answers)
+    statement = state(problem) if state else stated(verifier.name, problem.gold)
+    verdict = verifier.verify(statement, problem.answers)
     _promise(
         verdict.correct is True,
         f"problem {problem.id}: its own gold is judged {verdict.outcome.name} by {verifier.name}",

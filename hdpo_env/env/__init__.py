@@ -10,8 +10,9 @@ from __future__ import annotations
 import gymnasium
 
 from hdpo_env.env.group_env import GroupEnv
-from hdpo_env.env.math_env import FEEDBACK, EnvState, MathEnv
+from hdpo_env.env.math_env import EnvState, MathEnv
 from hdpo_env.env.text import UnicodeText
+from hdpo_env.feedback import FEEDBACK
 from hdpo_env.problems.source import PROBLEMS
 
 __all__ = ["MathEnv", "GroupEnv", "EnvState", "UnicodeText", "FEEDBACK", "register_all"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import gymnasium
 from gymnasium.error import ResetNeeded
@@ -11,19 +11,11 @@ from gymnasium.error import ResetNeeded
 from hdpo_env.env.parts import Judges, find_problem, prompt_of, source_of
 from hdpo_env.env.text import UnicodeText
 from hdpo_env.errors import ConfigError
+from hdpo_env.feedback import ABSTAINED, FEEDBACK
 from hdpo_env.problems.source import ProblemSource
-from hdpo_env.types import Completion, Outcome, Problem
+from hdpo_env.types import Completion, Problem
 from hdpo_env.verifiers.protocol import Verifier
 from hdpo_env.verifiers.rewards import reward_of
-
-FEEDBACK: Final = {
-    Outcome.CORRECT: "That is correct.",
-    Outcome.WRONG: "That is not correct. Try again.",
-    Outcome.NO_ANSWER: "No final answer was found. State it, and try again.",
-    Outcome.AMBIGUOUS: "Several different final answers were found. State one, and try again.",
-    Outcome.TRUNCATED: "The answer was cut off. Be briefer, and try again.",
-}
-_ABSTAINED: Final = "The answer could not be judged."
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ class MathEnv(gymnasium.Env[str, str]):
         self._turn += 1
         failed = verdict.correct is False
         self._is_over = not failed or self._turn >= self.max_turns
-        observation = _ABSTAINED if verdict.is_abstention else FEEDBACK[verdict.outcome]
+        observation = ABSTAINED if verdict.is_abstention else FEEDBACK[verdict.outcome]
         self._transcript += [("completion", action), ("feedback", observation)]
         info = {
             **self._info(),

@@ -18,9 +18,9 @@ TABLE = [
     {"errors"},
     {"types"},
     {"config", "registry"},
-    {"problems", "prompts", "verifiers"},
+    {"problems", "prompts", "verifiers", "feedback"},
     {"privileged", "env"},
-    {"rollouts", "stats", "advantages", "theory"},
+    {"rollouts", "stats", "advantages", "theory", "exports"},
     {"cliffs", "filters"},
     {"evaluation", "simulate", "hosting"},
     # torch begins here
