@@ -24,6 +24,7 @@ from hdpo_env.losses import schedules
 from hdpo_env.policies.base import TorchPolicy
 from hdpo_env.rollouts import Judge, judge
 from hdpo_env.training import checkpoints
+from hdpo_env.training.book import RunLedger
 from hdpo_env.training.collect import Collector, privileged_metrics
 from hdpo_env.training.metrics import MetricsWriter
 from hdpo_env.training.objective import Roles, accumulate, step_metrics
@@ -34,6 +35,7 @@ from hdpo_env.training.summary import (
     completion_rows,
     group_metrics,
     group_rows,
+    lab_metrics,
     revisit_metrics,
 )
 from hdpo_env.training.teachers import frozen_copy, make_teacher
@@ -80,6 +82,7 @@ class Trainer:
         )
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.writer = MetricsWriter(self.run_dir, wandb_project=self.wandb_project)
+        self.ledger = RunLedger(self.run_dir, f"{algo.name}-seed{self.config.seed}")
 
     def run(self, *, resume: bool = False) -> None:
         """Train to the last step, saving every ``checkpoint_every`` steps and on SIGINT, SIGTERM.
@@ -102,18 +105,22 @@ class Trainer:
                         raise KeyboardInterrupt(
                             f"saved after {self.next_step} steps, --resume goes on"
                         )
-                self.writer.log(self.config.steps, self.evaluate(self.config.steps))
+                final = self.evaluate(self.config.steps)
+                self.ledger.flush()
+                self.writer.log(self.config.steps, final)
                 self.save()
         except TrainingError:
             if all(p.isfinite().all() for p in self.policy.module.parameters()):
                 self.save()
             raise
         finally:
+            self.ledger.close()
             self.writer.close()
 
     def _turn(self, step: int) -> None:
         metrics = self.evaluate(step) if step % self.config.eval.every == 0 else {}
         metrics |= self.step(step)
+        self.ledger.mark()
         self.writer.log(step, metrics)
         self.next_step = step + 1
         self.on_step(step, metrics)
@@ -131,6 +138,7 @@ class Trainer:
         cliffs = [g for g in seen if collector.kind(g) is GroupKind.CLIFF]
         metrics = group_metrics(seen, threshold=algo.distill.cliff_threshold)
         metrics |= revisit_metrics(seen, self.distilled)
+        privileged: list[Group] = []
         rows = policy_rows(
             groups,
             algo,
@@ -140,18 +148,20 @@ class Trainer:
             distill_weight=weight,
         )
         if algo.distill.on == "cliffs" and weight > 0:
-            taught, found = self._distilled(cliffs, step, weight)
+            taught, privileged, found = self._distilled(cliffs, step, weight)
             rows, metrics = rows + taught, metrics | found
         if algo.imitation.weight > 0:
             rows += self._imitated(cliffs)
         self._record(step, "student", seen)
-        threshold = algo.distill.cliff_threshold
-        self.writer.rows("groups.jsonl", group_rows(step, seen, threshold=threshold))
+        self.ledger.note_groups(seen, step)
+        told = list(group_rows(step, seen, privileged, threshold=algo.distill.cliff_threshold))
+        self.writer.rows("groups.jsonl", told)
+        metrics |= lab_metrics(seen, told)
         return metrics | self.update(rows, step) | dict(collector.seconds)
 
     def _distilled(
         self, cliffs: Sequence[Group], step: int, weight: float
-    ) -> tuple[list[Row], dict[str, float]]:
+    ) -> tuple[list[Row], list[Group], dict[str, float]]:
         """HDPO: sample the cliffs with privileged context and keep what may teach."""
         selection, groups = self.collector.survivors(cliffs, step)
         self._record(step, "teacher", groups)
@@ -164,7 +174,7 @@ class Trainer:
             student_prompt=lambda r: self.collector.student_prompt(problem_of[r.prompt.problem_id]),
             distill_weight=weight,
         )
-        return rows, privileged_metrics(selection, groups, cliffs)
+        return rows, groups, privileged_metrics(selection, groups, cliffs)
 
     def _imitated(self, cliffs: Sequence[Group]) -> list[Row]:
         """sft-cliffs: the written solutions of the cliffs."""
@@ -242,6 +252,7 @@ class Trainer:
             metrics |= report.metrics(f"eval/{name}")
             rows = ({"step": step, "slice": name, **row} for row in report.rows())
             self.writer.rows("eval.jsonl", rows)
+            self.ledger.note_results(report.results, step)
         return metrics
 
     def distill_weight(self, step: int) -> float:
@@ -264,6 +275,7 @@ class Trainer:
         state = {
             "next_step": self.next_step,
             "distilled": self.distilled,
+            "ledger": self.ledger.state(),
             "module": self.policy.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "teacher": self.teacher.state(),
@@ -280,6 +292,7 @@ class Trainer:
         state = checkpoints.load_latest(self.run_dir)
         self.next_step = int(state["next_step"])
         self.distilled = dict(state["distilled"])
+        self.ledger.load(state["ledger"])
         self.policy.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.teacher.load(state["teacher"])

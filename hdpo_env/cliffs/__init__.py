@@ -1,5 +1,6 @@
 """Cliffs: prompts on which every rollout failed, and what is known about them."""
 
+from hdpo_env.cliffs.agreement import AgreementModel, fit_agreement
 from hdpo_env.cliffs.beta import Beta
 from hdpo_env.cliffs.groups import (
     GroupRates,
@@ -7,11 +8,21 @@ from hdpo_env.cliffs.groups import (
     classify_correct,
     group_rates,
     phantom_gradient_rate,
+    states_an_answer,
 )
 from hdpo_env.cliffs.ledger import LedgerWriter
 from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, fit_prior, plan_budget
 from hdpo_env.cliffs.summary import Ledger, read_ledger
 from hdpo_env.cliffs.transitions import EscapeTime, Transition
+from hdpo_env.cliffs.triage import (
+    Cause,
+    Evidence,
+    Finding,
+    cause_of,
+    evidence_of,
+    triage_groups,
+    triage_rows,
+)
 
 __all__ = [
     "classify",
@@ -19,6 +30,7 @@ __all__ = [
     "GroupRates",
     "group_rates",
     "phantom_gradient_rate",
+    "states_an_answer",
     "Beta",
     "PriorFit",
     "fit_prior",
@@ -29,4 +41,13 @@ __all__ = [
     "read_ledger",
     "Transition",
     "EscapeTime",
+    "AgreementModel",
+    "fit_agreement",
+    "Cause",
+    "Evidence",
+    "Finding",
+    "evidence_of",
+    "cause_of",
+    "triage_groups",
+    "triage_rows",
 ]

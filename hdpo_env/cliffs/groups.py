@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.types import Group, GroupKind, Rollout
+from hdpo_env.types import Group, GroupKind, Outcome, Rollout
 
 
 def classify(group: Group, *, threshold: float = 0.0) -> GroupKind:
@@ -97,3 +97,11 @@ def phantom_gradient_rate(
         return None
     spread = [len({shaped_reward(rollout) for rollout in g.rollouts}) > 1 for g in cliffs]
     return sum(spread) / len(cliffs)
+
+
+def states_an_answer(rollout: Rollout) -> float:
+    """1 if the completion states a final answer, else 0: the bonus that most shaped rewards add.
+
+    For `phantom_gradient_rate`; the size of a bonus does not matter to it.
+    """
+    return float(rollout.verdict.outcome not in (Outcome.NO_ANSWER, Outcome.TRUNCATED))

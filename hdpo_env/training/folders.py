@@ -16,7 +16,7 @@ from hdpo_env.training import checkpoints
 OWNED = (
     *("config.json", "summary.json", "report.html"),
     *("metrics.jsonl", "groups.jsonl", "completions.jsonl", "eval.jsonl"),
-    *("checkpoints", "model", "tensorboard", "wandb"),
+    *("checkpoints", "ledger", "model", "tensorboard", "wandb"),
 )
 
 # A resumed run may go on longer, look oftener, or tread more softly after a loss that blew up.

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hdpo_env.cliffs import classify, group_rates
+from hdpo_env.cliffs import (
+    cause_of,
+    classify,
+    evidence_of,
+    group_rates,
+    phantom_gradient_rate,
+    states_an_answer,
+)
 from hdpo_env.types import Group, Outcome, Rollout
 
 
@@ -40,9 +48,13 @@ def revisit_metrics(groups: Sequence[Group], distilled: Mapping[str, int]) -> di
     }
 
 
-def group_rows(step: int, groups: Sequence[Group], *, threshold: float) -> Iterator[dict[str, Any]]:
-    """One row a group, with counts rather than means."""
+def group_rows(
+    step: int, groups: Sequence[Group], privileged: Sequence[Group] = (), *, threshold: float
+) -> Iterator[dict[str, Any]]:
+    """One row a group: counts rather than means, and why it failed if nothing in it succeeded."""
+    tried = {group.problem.id: group for group in privileged}
     for group in groups:
+        evidence = evidence_of(group, tried.get(group.problem.id))
         yield {
             "step": step,
             "problem_id": group.problem.id,
@@ -51,7 +63,21 @@ def group_rows(step: int, groups: Sequence[Group], *, threshold: float) -> Itera
             "num_correct": sum(c is True for c in group.correct),
             "num_wrong": sum(c is False for c in group.correct),
             "num_abstained": sum(c is None for c in group.correct),
+            "cause": None if True in group.correct else cause_of(evidence)[0].value,
+            "evidence": evidence.row(),
         }
+
+
+def lab_metrics(groups: Sequence[Group], rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Shares of the causes among groups without a success, and the phantom-gradient gauge.
+
+    ``cliffs/phantom_rate`` is the share of cliffs to which a bonus for stating an answer would
+    still give a policy gradient.
+    """
+    causes = Counter(row["cause"] for row in rows if row["cause"])
+    metrics = {f"cliffs/cause/{cause}": n / causes.total() for cause, n in causes.items()}
+    phantom = phantom_gradient_rate(groups, states_an_answer)
+    return metrics if phantom is None else metrics | {"cliffs/phantom_rate": phantom}
 
 
 def completion_rows(
