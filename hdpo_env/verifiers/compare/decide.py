@@ -29,6 +29,7 @@ _REASONED = re.compile(
 )
 _MEMBERS = {word: i for i, group in enumerate(_SYNONYMS) for word in group}
 _PARAMETERS = frozenset(["k", "n", "m", "l", "j", "t", "p", "q", "r", "s"])
+_ARROW = "vec:"  # what the lexer puts before a letter that is marked as a vector
 _ARBITRARY = frozenset({"C", "c", "K", "C_1", "c_1", "const"})
 
 
@@ -107,6 +108,10 @@ def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
         ten = matcher.same(_with_base_ten(gold), _with_base_ten(answer))
         if ten is True:
             return True  # log is the decimal one if the other side says so
+    if _has_arrow(gold) != _has_arrow(answer):
+        plain = matcher.same(_without_arrows(gold), _without_arrows(answer))
+        if plain is True:
+            return True  # only one side marks its vectors
     renamed = _renamed(gold, answer)
     if renamed is not None:
         again = matcher.same(gold, renamed)
@@ -133,6 +138,16 @@ def _with_base_ten(node: Node) -> Node:
     if node.name == "log" and len(args) == 1:
         args = (*args, integer(10))
     return Op(node.name, args, node.data)
+
+
+def _has_arrow(node: Node) -> bool:
+    return any(isinstance(n, Sym) and n.name.startswith(_ARROW) for n in walk(node))
+
+
+def _without_arrows(node: Node) -> Node:
+    for name in letters(node):
+        node = substitute(node, name, Sym(name.removeprefix(_ARROW)))
+    return node
 
 
 def _renamed(gold: Node, answer: Node) -> Node | None:

@@ -97,6 +97,8 @@ def same_listing(gold: Listing, answer: Listing, same: Same) -> bool | None:
     if _named(a) and _named(b):
         a, b = _by_name(a), _by_name(b)
         return all3(same(x, y) for x, y in zip(a, b, strict=True)) if len(a) == len(b) else False
+    if _are_roots(a, b) or _are_roots(b, a):
+        return same_bag(_right_sides(a), _right_sides(b), same)
     ordered = gold.ordered or answer.ordered
     if gold.braces and answer.braces:
         a, b = _distinct(a), _distinct(b)
@@ -108,14 +110,24 @@ def same_listing(gold: Listing, answer: Listing, same: Same) -> bool | None:
             return False
     if ordered:
         return all3(same(x, y) for x, y in zip(_values(a), _values(b), strict=True))
-    return _same_bag(a, b, same)
+    return same_bag(a, b, same)
 
 
 def _values(items: tuple[Node, ...]) -> tuple[Node, ...]:
     """The right sides of a list of assignments to different letters, else the items."""
-    if not _named(items):
-        return items
+    return _right_sides(items) if _named(items) else items
+
+
+def _right_sides(items: tuple[Node, ...]) -> tuple[Node, ...]:
     return tuple(item.args[1] for item in items if isinstance(item, Op))
+
+
+def _are_roots(numbered: tuple[Node, ...], plain: tuple[Node, ...]) -> bool:
+    """Whether one side numbers the values of one letter, ``x_1 = 1``, and the other does not."""
+    names, letter = {_name(item) for item in numbered}, {_name(item) for item in plain}
+    if not len(numbered) == len(plain) == len(names) > 1 or len(letter) != 1:
+        return False
+    return all(name and name.partition("_")[0] in letter and "_" in name for name in names)
 
 
 def _named(items: tuple[Node, ...]) -> bool:
@@ -149,7 +161,7 @@ def _distinct(items: tuple[Node, ...]) -> tuple[Node, ...]:
     return tuple(out)
 
 
-def _same_bag(a: tuple[Node, ...], b: tuple[Node, ...], same: Same) -> bool | None:
+def same_bag(a: tuple[Node, ...], b: tuple[Node, ...], same: Same) -> bool | None:
     """A one-to-one pairing of equal members; sound because equality is transitive."""
     exact_a, exact_b = [rational(x) for x in a], [rational(x) for x in b]
     decimal = any(isinstance(n, Num) and n.places for x in (*a, *b) for n in walk(x))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hdpo_env.verifiers.compare import equations, quantities
-from hdpo_env.verifiers.compare.lists import has_signs, listing, same_listing, spread
+from hdpo_env.verifiers.compare.lists import has_signs, listing, same_bag, same_listing, spread
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
@@ -193,6 +193,8 @@ def _builders(m: Matcher, gold: Node, answer: Node) -> Ruling:
     if len(gold.args) != len(answer.args):
         return False
     straight = all3(m.same(x, y) for x, y in zip(gold.args, answer.args, strict=True))
+    if is_piecewise and straight is not True:  # its cases may stand in any order
+        return same_bag(gold.args, answer.args, m.same)
     if gold.name in ("cup", "cap") and straight is not True:
         crossed = all3(m.same(x, y) for x, y in zip(gold.args, answer.args[::-1], strict=True))
         return any3((straight, crossed))

@@ -75,11 +75,30 @@ def same_quantity(same: Same, gold: Node, answer: Node) -> Ruling:
 
 
 def _metres(node: Node) -> Quantity | None:
-    """``5 m`` as five metres, beside a quantity that says its unit in full."""
-    if not (isinstance(node, Op) and node.name == "*" and isinstance(node.args[1], Sym)):
+    """``5 m/s^2`` in letters as a quantity, beside one that says its unit in full."""
+    found = _lettered(node)
+    return Quantity(found[0], parse_unit(found[1])) if found is not None and found[1] else None
+
+
+def _lettered(node: Node) -> tuple[Num, str] | None:
+    """A number and the spelling of the unit letters that multiply and divide it."""
+    if isinstance(node, Num):
+        return node, ""
+    if not (isinstance(node, Op) and node.name in ("*", "/")):
         return None
-    head = lone_unit_letter(node)
-    return None if head is None else Quantity(head, parse_unit(node.args[1].name))
+    head, letter = _lettered(node.args[0]), _unit_letter(node.args[1])
+    if head is None or not letter:
+        return None
+    return head[0], f"{head[1]} {'/' if node.name == '/' else '*'} {letter}"
+
+
+def _unit_letter(node: Node) -> str:
+    """``s^2`` as a spelling; empty for what is no power of a unit letter."""
+    if isinstance(node, Op) and node.name == "^" and isinstance(node.args[1], Num):
+        power = node.args[1].value
+        letter = _unit_letter(node.args[0])
+        return f"{letter} ^{power}" if letter and power.denominator == 1 else ""
+    return node.name if isinstance(node, Sym) and node.name in _UNIT_LETTERS else ""
 
 
 def _both(same: Same, a: Quantity, b: Quantity) -> bool | None:

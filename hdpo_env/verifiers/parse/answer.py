@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hdpo_env.verifiers.parse import words
+from hdpo_env.verifiers.parse.conventions import conventional
 from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
 from hdpo_env.verifiers.parse.nodes import Node, ParseError
 from hdpo_env.verifiers.parse.parser import Parser
@@ -112,7 +113,7 @@ def _readings(spelled: str, tokens: list[Token]) -> tuple[tuple[Node, ...], str]
     for variant in variants:
         try:
             parser = Parser(list(variant))
-            node = parser.answer()
+            node = conventional(parser.answer(), spelled)
         except ParseError as failure:
             error = error or str(failure)
         except RecursionError:

@@ -115,7 +115,8 @@ class Parser:
         token = self.token
         if token.kind == "cmd" and token.value in ("pmod", "mod", "bmod"):
             self.take()
-            return Op("mod", (node, self.argument()))
+            braced = self.token.kind == "lb"
+            return Op("mod", (node, self.argument() if braced else self.power()))
         if token.kind == "open" and self.peek() == Token("cmd", "mod"):
             self.drop(2)
             modulus = self.sum()
