@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,8 @@ _CHUNK = 2_000  # items between two moves of the progress bar
 class Options:
     """Judge a completion against a gold answer, or every line of a .jsonl or .parquet file.
 
-    ``hdpo verify COMPLETION GOLD`` exits 0 if correct, 1 if wrong, 2 if the verifier abstains.
+    The file ``-`` is standard input. ``hdpo verify COMPLETION GOLD`` exits 0 if correct, 1 if
+    wrong, 2 if the verifier abstains.
     """
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -125,6 +126,9 @@ def read_pairs(
 
 
 def _rows(path: Path) -> Iterator[Any]:
+    if str(path) == "-":
+        yield from _objects(sys.stdin, "standard input")
+        return
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}: give a .jsonl or .parquet file")
     if path.suffix == ".parquet":
@@ -137,12 +141,16 @@ def _rows(path: Path) -> Iterator[Any]:
         yield from parquet.read_table(path).to_pylist()
         return
     with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                if line.strip():
-                    yield json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path.name}:{number} is not JSON ({error})") from None
+        yield from _objects(lines, path.name)
+
+
+def _objects(lines: Iterable[str], name: str) -> Iterator[Any]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                yield json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{name}:{number} is not JSON ({error})") from None
 
 
 def _file(verifier: Any, options: Options) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +106,19 @@ def test_verify_reads_parquet_as_it_reads_lines(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
     lines = write(tmp_path / "a.jsonl", list(rows))
     assert verify_command.read_pairs(tmp_path / "a.parquet") == verify_command.read_pairs(lines)
+
+
+def test_verify_reads_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`hdpo verify -` judges what is piped in, and names a broken line by its number."""
+    good = json.dumps({"completion": "\\boxed{4}", "gold": "4"})
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{good}\n\n{good}\n"))
+    assert verify_command.run(verify_command.Options(what=("-",), json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["outcomes"] == {"correct": 2}
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{good}\n{{\n"))
+    with pytest.raises(DataError, match="standard input:2 is not JSON"):
+        verify_command.run(verify_command.Options(what=("-",)))
 
 
 @pytest.mark.parametrize(
