@@ -1,12 +1,19 @@
 """Where questions come from: procedural families, files and hub data sets."""
 
 from hdpo_env.problems.arithmetic import ArithmeticFamily, FractionFamily
+from hdpo_env.problems.calculus import CalculusFamily
 from hdpo_env.problems.chain import ChainFamily
-from hdpo_env.problems.family import Family, FamilySource
+from hdpo_env.problems.counting import CombinatoricsFamily
+from hdpo_env.problems.family import Family, FamilySource, LevelFamily, Worked
 from hdpo_env.problems.fieldmap import FIELD_MAPS, FieldMap
+from hdpo_env.problems.geometry import GeometryFamily
+from hdpo_env.problems.integers import ModularFamily, NumberTheoryFamily
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
+from hdpo_env.problems.probability import ProbabilityFamily
+from hdpo_env.problems.quadratic import QuadraticFamily
 from hdpo_env.problems.rows import BadRow, LoadReport, load_problems
-from hdpo_env.problems.source import PROBLEMS, Mixture, ProblemSource
+from hdpo_env.problems.sequences import SequenceFamily
+from hdpo_env.problems.source import LEVEL_FAMILIES, PROBLEMS, Mixture, ProblemSource
 
 __all__ = [
     "PROBLEMS",
@@ -14,11 +21,22 @@ __all__ = [
     "Mixture",
     "Family",
     "FamilySource",
+    "LevelFamily",
+    "Worked",
+    "LEVEL_FAMILIES",
     "ChainFamily",
     "ArithmeticFamily",
     "FractionFamily",
     "LinearFamily",
+    "QuadraticFamily",
     "SystemFamily",
+    "ModularFamily",
+    "NumberTheoryFamily",
+    "CombinatoricsFamily",
+    "SequenceFamily",
+    "CalculusFamily",
+    "ProbabilityFamily",
+    "GeometryFamily",
     "FIELD_MAPS",
     "FieldMap",
     "BadRow",

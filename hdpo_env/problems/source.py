@@ -10,9 +10,16 @@ from typing import Protocol, runtime_checkable
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.problems.arithmetic import ArithmeticFamily, FractionFamily
+from hdpo_env.problems.calculus import CalculusFamily
 from hdpo_env.problems.chain import OPERATORS, ChainFamily
-from hdpo_env.problems.family import Family
+from hdpo_env.problems.counting import CombinatoricsFamily
+from hdpo_env.problems.family import Family, LevelFamily
+from hdpo_env.problems.geometry import GeometryFamily
+from hdpo_env.problems.integers import ModularFamily, NumberTheoryFamily
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
+from hdpo_env.problems.probability import ProbabilityFamily
+from hdpo_env.problems.quadratic import QuadraticFamily
+from hdpo_env.problems.sequences import SequenceFamily
 from hdpo_env.registry import Registry
 from hdpo_env.types import Problem, derive_seed
 
@@ -42,10 +49,23 @@ def _of(family: Callable[..., Family], **fixed: object) -> SourceFactory:
 
 for _symbol, _name in OPERATORS.items():
     PROBLEMS.add(f"chain-{_name}", _of(ChainFamily, operator=_symbol))
-PROBLEMS.add("arithmetic", _of(ArithmeticFamily))
-PROBLEMS.add("fractions", _of(FractionFamily))
-PROBLEMS.add("linear", _of(LinearFamily))
-PROBLEMS.add("system", _of(SystemFamily))
+
+LEVEL_FAMILIES: tuple[type[LevelFamily], ...] = (
+    ArithmeticFamily,
+    FractionFamily,
+    LinearFamily,
+    QuadraticFamily,
+    SystemFamily,
+    ModularFamily,
+    NumberTheoryFamily,
+    CombinatoricsFamily,
+    SequenceFamily,
+    CalculusFamily,
+    ProbabilityFamily,
+    GeometryFamily,
+)
+for _family in LEVEL_FAMILIES:
+    PROBLEMS.add(_family.kind, _of(_family))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from hdpo_env.problems import (
     LinearFamily,
     SystemFamily,
 )
-from hdpo_env.problems.family import SPLIT_TENTHS, split_of
+from hdpo_env.problems.family import SPLIT_TENTHS, LevelFamily, split_of
+from hdpo_env.problems.source import LEVEL_FAMILIES
 from hdpo_env.types import Problem, content_hash
 
 FAMILIES = (
@@ -31,8 +32,8 @@ FAMILIES = (
     FractionFamily(3),
     LinearFamily(3),
     SystemFamily(3),
+    *(family(3) for family in LEVEL_FAMILIES if family.makers),
 )
-WORKED = (ArithmeticFamily, FractionFamily, LinearFamily, SystemFamily)
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
 
 
@@ -46,6 +47,21 @@ def test_splits_share_no_question(family: Family) -> None:
     assert not asked["train"] & asked["eval"]
     assert not asked["train"] & asked["test"]
     assert not asked["eval"] & asked["test"]
+
+
+@pytest.mark.parametrize("level", range(1, 6))
+@pytest.mark.parametrize("kind", [f for f in LEVEL_FAMILIES if f.makers], ids=lambda f: f.kind)
+def test_seeds_share_next_to_nothing(kind: type[LevelFamily], level: int) -> None:
+    """300 questions of one seed and 300 of another: a chance meeting is rare at every level.
+
+    Two streams of n draws from N equally likely questions share about n^2 / N of them: 25 of 300
+    mean a space of 3,600 questions, the smallest here.
+    """
+    first, second = (
+        {p.question for p in kind(level).source("train", seed, 300)} for seed in (1, 2)
+    )
+    assert len(first & second) <= 25
+    assert len(first) >= 280
 
 
 @families
@@ -91,7 +107,11 @@ def digest(family: Family) -> str:
 def test_questions_and_golds_are_pinned() -> None:
     """A change of any table, range or sign in a family changes runs made with it: it must show."""
     families = [ChainFamily(operator) for operator in "+#*@"]
-    families += [kind(level) for kind in WORKED for level in (1, 3, 5)]
+    families += [
+        kind(level)
+        for kind in LEVEL_FAMILIES
+        for level in (range(1, 6) if kind.makers else (1, 3, 5))
+    ]
     assert {f.name: digest(f) for f in families} == DIGESTS
 
 
@@ -178,4 +198,44 @@ DIGESTS = {
     "system-1": "a729084849dd8328",
     "system-3": "5b90bbcfa7acd5a7",
     "system-5": "d7eed8a5708f394b",
+    "quadratic-1": "1eba732a2c8c7ad9",
+    "quadratic-2": "718cdad3d567b0fe",
+    "quadratic-3": "4e1aefc93db7127d",
+    "quadratic-4": "5b104e92d431f09d",
+    "quadratic-5": "4f5fc7643e0c6a6f",
+    "modular-1": "e64c5b5b1503eab6",
+    "modular-2": "381a156905ffe6e7",
+    "modular-3": "f479eb27614af9d2",
+    "modular-4": "849dcc8e5dea7d4c",
+    "modular-5": "78e7ffcf867464fe",
+    "number-theory-1": "514c6ca85d0b214f",
+    "number-theory-2": "ba20e78fcad4a959",
+    "number-theory-3": "e3a73bdb88cdffb4",
+    "number-theory-4": "855b142a9ea15e92",
+    "number-theory-5": "94552b0ff6f1ae9f",
+    "combinatorics-1": "d996c4c3d17b3bba",
+    "combinatorics-2": "375b00888bd3e6cc",
+    "combinatorics-3": "e2ff9efc420147f7",
+    "combinatorics-4": "3a95eb99fe71062b",
+    "combinatorics-5": "f5583f60de612c44",
+    "sequences-1": "d47426788c65ba3e",
+    "sequences-2": "ca7b976f97fad128",
+    "sequences-3": "30a2bcf3c51f783f",
+    "sequences-4": "e525463b7dc82441",
+    "sequences-5": "7e535286b65d628f",
+    "calculus-1": "e5d94d999d92e38c",
+    "calculus-2": "32521c182b697748",
+    "calculus-3": "534576be45b85321",
+    "calculus-4": "83c03cc830ffe988",
+    "calculus-5": "e362c0d718d25ba7",
+    "probability-1": "dde68872f434cbbe",
+    "probability-2": "99ef641ca3b3c785",
+    "probability-3": "a07d974392d3abf4",
+    "probability-4": "2d164f49ed0e8730",
+    "probability-5": "0a8f3f08a6954848",
+    "geometry-1": "be79f61b8951d19b",
+    "geometry-2": "06fc79146f9acad5",
+    "geometry-3": "59ca65deba9922b0",
+    "geometry-4": "bece2417fb9bd998",
+    "geometry-5": "ccd660333781c474",
 }
