@@ -1,7 +1,7 @@
-"""The README's tree: one line a file, taken from the first line of its docstring.
+"""The map of the repository: rooms in the README, every file in docs/map.md.
 
-``python -m benchmarks.readme_tree --write`` puts it, and the table of ``benchmarks.readme_table``,
-into README.md; a contract test fails while the README says something else.
+Each line is the first line of a docstring. ``python -m benchmarks.readme_tree --write`` writes both,
+and the table of ``benchmarks.readme_table``; a contract test fails while they say something else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLAIN = {
     "proofs/": "the theory in Coq, its audit, and what ties each theorem to a test",
     "benchmarks/": "ratios within one run: `make bench`",
     "examples/": "runnable scripts",
-    "docs/": "the recorded run behind the table and the picture above",
+    "docs/": "the recorded run behind the table and the picture above; a map of every file",
 }
 
 
@@ -31,31 +31,41 @@ def summary(path: Path) -> str:
     return text.split("\n")[0].rstrip(".")
 
 
-def tree() -> str:
-    """Folders first as headings, files indented below them, in reading order."""
+def tree(*, files: bool) -> str:
+    """Folders first as headings, files indented below them; without ``files`` only the rooms."""
     lines = []
     for package in PACKAGES:
         for folder in sorted({p.parent for p in (ROOT / package).rglob("*.py")}):
             depth = len(folder.relative_to(ROOT).parts) - 1
+            if depth > 1 and not files:
+                continue
             indent = "    " * depth
             init = folder / "__init__.py"
-            lines.append(
-                f"{indent}{folder.name}/".ljust(28) + (summary(init) if init.exists() else "")
-            )
+            lines.append(_line(f"{indent}{folder.name}/", summary(init) if init.exists() else ""))
             lines += [
-                f"{indent}    {path.name}".ljust(28) + summary(path)
+                _line(f"{indent}    {path.name}", summary(path))
                 for path in sorted(folder.glob("*.py"))
-                if path.name != "__init__.py"
+                if path.name != "__init__.py" and (files or not depth)
             ]
-    lines += [name.ljust(28) + about for name, about in PLAIN.items()]
-    return "\n".join(line.rstrip() for line in lines)
+    lines += [_line(name, about) for name, about in PLAIN.items()]
+    return "\n".join(lines)
+
+
+def _line(name: str, about: str) -> str:
+    return f"{name:<28}{about}".rstrip()
 
 
 def filled(readme: str) -> str:
     """The README with its table and its tree made anew."""
     recorded = table(json.loads((ROOT / "docs" / "recorded.json").read_text()))
     readme = _between(readme, "table", recorded)
-    return _between(readme, "tree", f"```text\n{tree()}\n```")
+    return _between(readme, "tree", f"```text\n{tree(files=False)}\n```")
+
+
+def whole_map() -> str:
+    """The text of docs/map.md."""
+    about = "Every file in a line, written by `python -m benchmarks.readme_tree --write`."
+    return f"# Map\n\n{about}\n\n```text\n{tree(files=True)}\n```\n"
 
 
 def _between(text: str, name: str, content: str) -> str:
@@ -64,12 +74,13 @@ def _between(text: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    """Print the tree, or write README.md."""
+    """Print the whole tree, or write README.md and docs/map.md."""
     path = ROOT / "README.md"
     if "--write" in sys.argv:
         path.write_text(filled(path.read_text()))
+        (ROOT / "docs" / "map.md").write_text(whole_map())
     else:
-        print(tree())
+        print(tree(files=True))
 
 
 if __name__ == "__main__":
