@@ -1,7 +1,7 @@
 """The map of the repository: rooms in the README, every file in docs/map.md.
 
-Each line is the first line of a docstring. ``python -m benchmarks.readme_tree --write`` writes both,
-and the table of ``benchmarks.readme_table``; a contract test fails while they say something else.
+Each line is the first line of a docstring. ``python -m benchmarks.readme_tree --write`` writes
+both, and the table of ``benchmarks.readme_table``; a contract test fails while they differ.
 """
 
 from __future__ import annotations
