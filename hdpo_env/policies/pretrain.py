@@ -34,6 +34,7 @@ class PretrainConfig:
     steps: int = 3000
     rows: int = 64
     lr: float = 2e-3
+    heads: int = 4  # of attention; vLLM's CPU build wants 3, which makes them 32 wide
     length: int = 6
     privileged_share: float = 0.25
     p_right: Mapping[str, float] = field(
@@ -49,7 +50,7 @@ def pretrain(
     on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> HFPolicy:
     """A base policy trained from scratch by next-token prediction; the seed decides everything."""
-    policy = tiny_policy(seed=derive_seed("base", seed))
+    policy = tiny_policy(seed=derive_seed("base", seed), heads=config.heads)
     rng = Random(derive_seed("pretrain", seed))
     optimizer = torch.optim.AdamW(
         policy.module.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.01

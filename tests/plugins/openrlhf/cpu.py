@@ -1,6 +1,6 @@
 """Python with the environment in which the OpenRLHF stack runs on the CPU.
 
-    python tests/plugins/openrlhf/cpu.py <what python takes: a script, -m module, -c code>
+python tests/plugins/openrlhf/cpu.py <what python takes: a script, -m module, -c code>
 """
 
 import os

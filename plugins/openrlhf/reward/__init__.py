@@ -1,0 +1,1 @@
+"""Our verifier as OpenRLHF's reward function, agent and remote reward server."""

@@ -1,0 +1,158 @@
+"""Whole runs of OpenRLHF on the CPU, and what they log."""
+
+import ast
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+PLAIN = "openrlhf.cli.train_ppo_ray"
+PLUGIN = "hdpo_plugins.openrlhf.train_ppo_ray"
+STEP = re.compile(r"Global step (\d+): (\{.*?\})$", re.MULTILINE)
+
+
+def _script(name):
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Run:
+    """A finished run: its exit code, its log, and the metrics of each step."""
+
+    def __init__(self, code, log, folder):
+        self.code, self.log, self.folder = code, log, folder
+
+    @property
+    def steps(self):
+        found = {}
+        for number, text in STEP.findall(self.log):
+            numbers = re.sub(r"\b(nan|inf)\b", '"\\1"', text)
+            found[int(number)] = {
+                key: float(value)
+                if isinstance(value, (int, float)) or value in ("nan", "inf")
+                else value
+                for key, value in ast.literal_eval(numbers).items()
+            }
+        return found
+
+    def parameters(self):
+        """The saved model's tensors."""
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / "model" / "model.safetensors")
+
+
+class Stack:
+    """Runs the trainer with flags for the chain model; every run has a folder of its own."""
+
+    def __init__(self, model, root):
+        self.model, self.root = model, root
+
+    def data(self, operators, count, split="train"):
+        path = self.root / f"{split}-{operators.replace('*', 'x')}-{count}.jsonl"
+        _script("chain").write_data(path, operators, count, split)
+        return path
+
+    def flags(self, folder, data, **changed):
+        """Two data-parallel ranks, 8 prompts x 4 completions, four micro-batches of 4 rows each."""
+        given = {
+            "actor.model_name_or_path": self.model,
+            "data.prompt_dataset": data,
+            "data.input_key": "input",
+            "data.label_key": "label",
+            "data.apply_chat_template": True,
+            "data.max_len": 64,
+            "rollout.max_new_tokens": 12,
+            "rollout.batch_size": 8,
+            "rollout.n_samples_per_prompt": 4,
+            "rollout.micro_batch_size": 4,
+            "train.batch_size": 32,
+            "train.micro_batch_size": 4,
+            "actor.num_gpus_per_node": 2,
+            "vllm.num_engines": 1,
+            "vllm.sync_backend": "gloo",
+            "vllm.enforce_eager": True,
+            "vllm.gpu_memory_utilization": 0.1,
+            "algo.advantage.estimator": "group_norm",
+            "algo.kl.init_coef": 0,
+            "ds.zero_stage": 2,
+            "ds.attn_implementation": "eager",
+            "actor.lr_scheduler": "constant",
+            "actor.adam.lr": 1e-3,
+            "ckpt.output_dir": folder / "model",
+            "ckpt.path": folder / "checkpoints",
+            **changed,
+        }
+        flags = []
+        for name, value in given.items():
+            if value is True:
+                flags.append(f"--{name}")
+            elif value is not None and value is not False:
+                values = value if isinstance(value, (list, tuple)) else [value]
+                flags += [f"--{name}", *map(str, values)]
+        return flags
+
+    def run(self, name, module, flags, *, environ=(), until=None, seconds=400):
+        """Run to the end, or until the log holds the text ``until`` and then kill everything."""
+        folder = self.root / name
+        folder.mkdir(exist_ok=True)
+        log = folder / f"log-{time.time_ns()}.txt"
+        command = [sys.executable, HERE / "cpu.py", HERE / "train.py", module, *flags]
+        judging = {
+            "HDPO_REWARD_VERIFIER": "exact",
+            "HDPO_REWARD_END_MARKS": ".",
+            "HDPO_REWARD_WORKERS": "1",
+        }
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                list(map(str, command)),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={**os.environ, **judging, **dict(environ)},
+                start_new_session=True,
+            )
+            try:
+                _wait(process, log, until, seconds)
+            finally:
+                _end(process)
+        return Run(process.returncode, log.read_text(), folder)
+
+
+def _wait(process, log, until, seconds):
+    deadline = time.monotonic() + seconds
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no end after {seconds} s:\n{log.read_text()[-4000:]}")
+        if until and until in log.read_text():
+            return
+        time.sleep(0.5)
+
+
+def _end(process):
+    """Kill the run's process group; Ray's daemons have groups of their own and die with it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def chain_model():
+    """The base model, pre-trained once and kept with the environment."""
+    folder = Path(sys.prefix) / "models" / "chain"
+    _script("chain").write_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(chain_model, tmp_path_factory):
+    return Stack(chain_model, tmp_path_factory.mktemp("openrlhf"))
