@@ -1,0 +1,1 @@
+"""HDPO, SDPG and RLSD as plugins of OpenRLHF's `train_ppo_ray`: ordinary flags plus `--plugin`."""

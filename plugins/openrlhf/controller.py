@@ -1,0 +1,184 @@
+"""Beside OpenRLHF's controller: watches groups, keeps the ledger, and tells each rank its part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hdpo_plugins.openrlhf import compat
+from hdpo_plugins.openrlhf.flags import flat
+from hdpo_plugins.openrlhf.generator import PluginSamplesGenerator
+from hdpo_plugins.openrlhf.groups import GroupRecord, rates
+from hdpo_plugins.openrlhf.methods import chosen
+from hdpo_plugins.openrlhf.plugins import ControllerPart
+from hdpo_plugins.openrlhf.sharpen import Reentry
+from hdpo_plugins.openrlhf.source import ProblemSource
+
+from hdpo_env.cliffs.ledger import LedgerWriter
+from hdpo_env.errors import ConfigError
+
+STATE = "hdpo_env"  # our entry in OpenRLHF's checkpoints
+
+
+class Controller:
+    """What the plugins share beside the trainer: the data, the ledger, the engines, the step."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer, self.args, self.step = trainer, flat(trainer.args), 0
+        data = trainer.prompts_dataloader.dataset
+        self.source = ProblemSource(
+            compat.training_rows(trainer.strategy),
+            data.prompts,
+            input_key=trainer.args.data.input_key,
+            solution_key=self.args["data.solution_key"],
+            render=partial(compat.rendered, tokenizer=trainer.tokenizer, data=trainer.args.data),
+        )
+        self.labels: Sequence[Any] = data.labels
+        self.ledger = _ledger(self.args)
+        self.reentry = Reentry(self.args["hdpo.reenter_after"])
+        self.generate: dict[str, Any] = {}
+        on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
+        self.parts: dict[str, ControllerPart] = {p.name: p.controller(self) for p in on}
+        self._seen: list[GroupRecord] = []
+        self._numbers: dict[str, float] = {}
+
+    def stream(self, fresh: Iterator[Any], num_prompts: int) -> Iterator[Any]:
+        """The next batch's prompts: former cliffs that are due, at most half, then new ones."""
+        return self.reentry.stream(fresh, self.step, num_prompts // 2)
+
+    def saw(self, groups: list[GroupRecord], generate: dict[str, Any]) -> None:
+        """Take note of a batch as it was sampled; the engines are awake."""
+        self.generate, started = generate, time.monotonic()
+        self._seen += groups
+        for part in self.parts.values():
+            part.after_generation(groups)
+        self._numbers["privileged/seconds"] = time.monotonic() - started
+
+    def teacher_ids(
+        self, group: Any, view: str, template: str
+    ) -> tuple[tuple[int, ...], str] | None:
+        """Token ids and template of the teacher's prompt; None if there is none or it is too long.
+
+        Nothing is ever cut: a prompt is too long if it leaves less room than the student has.
+        """
+        prompt = self.source.teacher_prompt(group.prompt, group.label, view, template)
+        if prompt is None:
+            return None
+        text = prompt.messages[0].content
+        ids = self.trainer.tokenizer(text, add_special_tokens=False)["input_ids"]
+        room = self.args["rollout.max_new_tokens"] or 1
+        fits = 0 < len(ids) <= self.args["data.max_len"] - room
+        return (tuple(ids), prompt.template) if fits else None
+
+    def payloads(self, samples: Sequence[Any], ranks: int) -> list[dict[str, Any]]:
+        """For each data-parallel rank, what each plugin tells it."""
+        common = {"step": self.step, "total_steps": self.total_steps}
+        messages: list[dict[str, Any]] = [{"": common} for _ in range(ranks)]
+        for name, part in self.parts.items():
+            for message, payload in zip(messages, part.payloads(samples, ranks), strict=True):
+                message[name] = payload
+        return messages
+
+    @property
+    def total_steps(self) -> int:
+        """T, the rollout batches of the whole run."""
+        batches = -(-len(self.labels) // self.args["rollout.batch_size"])
+        return max(1, batches * self.args["train.num_episodes"])
+
+    def close_step(self) -> dict[str, float]:
+        """Write the step's groups into the ledger, and return its numbers for the log."""
+        threshold = self.args["hdpo.cliff_threshold"]
+        for group in self._seen:
+            self.ledger.append(
+                self.source.problem_id(group.prompt, group.label, self.args["hdpo.template"]),
+                step=self.step,
+                num_correct=group.correct.count(True),
+                num_wrong=group.correct.count(False),
+                num_abstained=group.correct.count(None),
+            )
+        self.ledger.flush()
+        numbers = rates(self._seen, threshold).metrics() | self._reentered() | self._numbers
+        for part in self.parts.values():
+            numbers |= part.status()
+        self._seen, self._numbers = [], {}
+        return numbers
+
+    def _reentered(self) -> dict[str, float]:
+        back = [g for g in self._seen if self.reentry.came_back(g.prompt)]
+        if not self.reentry.delay:
+            return {}
+        solved = sum(any(c is True for c in g.correct) for g in back)
+        return {"hdpo/reentered": float(len(back)), "hdpo/reentered_solved": float(solved)}
+
+    def state(self) -> dict[str, Any]:
+        """What OpenRLHF's checkpoint holds for us."""
+        parts = {name: part.state() for name, part in self.parts.items()}
+        ledger = self.ledger.state_dict()
+        return {"ledger": ledger, "reentry": self.reentry.state(), "parts": parts}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to a checkpoint: groups that were noted after it are cut off the ledger."""
+        self.ledger.load_state_dict(state["ledger"])
+        self.reentry.load_state(state["reentry"])
+        for name, part in self.parts.items():
+            part.load_state(state["parts"].get(name, {}))
+
+
+def _ledger(args: Mapping[str, Any]) -> LedgerWriter:
+    folder = Path(args["hdpo.ledger"] or Path(args["ckpt.path"]) / "ledger")
+    model = Path(str(args["actor.model_name_or_path"])).name
+    writer = LedgerWriter(folder, writer="trainer", policy=model)
+    if writer.state_dict()["num_events"] and not args["ckpt.load_enable"]:
+        writer.close()
+        raise ConfigError(
+            f"the ledger {folder} holds an earlier run, whose groups this one would be mixed with: "
+            "pass --ckpt.load_enable to go on with it, or choose another --hdpo.ledger"
+        )
+    return writer
+
+
+class PluginPPOTrainer(compat.PPOTrainer):
+    """OpenRLHF's synchronous trainer with the plugins' controller beside it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.samples_generator = PluginSamplesGenerator(
+            strategy=self.strategy,
+            prompts_dataloader=self.prompts_dataloader,
+            eval_dataloader=self.eval_dataloader,
+            tokenizer=self.tokenizer,
+            vllm_engines=self.vllm_engines,
+        )
+        self.controller = Controller(self)
+        self.samples_generator.watch(self.controller)
+
+    def init_checkpoint_states(self) -> dict[str, Any]:
+        """OpenRLHF's states, and ours restored from them; without a checkpoint a clean ledger."""
+        states = super().init_checkpoint_states()
+        empty = {"ledger": {"num_events": 0}, "reentry": {}, "parts": {}}
+        self.controller.load_state(states.get(STATE, empty))
+        self.controller.step = states["global_step"]
+        return states
+
+    def train_step(self, rollout_samples: Any, global_step: int) -> Any:
+        """Tell the ranks, train, and add our numbers to OpenRLHF's status."""
+        self.controller.step = global_step
+        group = self.actor_model_group
+        handlers, copies = group._actor_handlers, group.duplicate_actors
+        messages = self.controller.payloads(rollout_samples, len(handlers) // copies)
+        compat.get([h.begin_step.remote(messages[i // copies]) for i, h in enumerate(handlers)])
+        status, step = super().train_step(rollout_samples, global_step)
+        status.update(self.controller.close_step())
+        self.controller.step = step
+        return status, step
+
+    def save_logs_and_checkpoints(
+        self, global_step: int, logs_dict: Any = None, client_states: Any = None
+    ) -> None:
+        """Put our state into the dict that OpenRLHF saves, now or as its best checkpoint."""
+        if client_states is not None:
+            client_states[STATE] = self.controller.state()
+        super().save_logs_and_checkpoints(global_step, logs_dict, client_states)

@@ -1,0 +1,64 @@
+"""OpenRLHF's samples generator, watched: every training group is seen before it can be filtered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hdpo_plugins.openrlhf import compat
+from hdpo_plugins.openrlhf.groups import GroupRecord, verdict_of
+
+
+class PluginSamplesGenerator(compat.SamplesGenerator):
+    """Records each training rollout, and tells the controller while the engines are awake."""
+
+    def watch(self, controller: Any) -> None:
+        """Report to this controller from now on."""
+        self._controller, self._is_training = controller, False
+
+    def generate_samples(self, **generate: Any) -> Any:
+        """Sample a training batch: evaluation samples are nobody's business."""
+        self._is_training = True
+        try:
+            return super().generate_samples(**generate)
+        finally:
+            self._is_training = False
+
+    def _process_response_into_experience(self, response: Any, **generate: Any) -> Any:
+        experience = super()._process_response_into_experience(response, **generate)
+        if self._is_training:
+            self._seen.append(rollout_of(experience))
+        return experience
+
+    def _generate_vllm(
+        self, dataloader_iter: Any, num_prompts: int, dynamic_filtering: Any, **generate: Any
+    ) -> Any:
+        if not self._is_training:
+            return super()._generate_vllm(
+                dataloader_iter, num_prompts, dynamic_filtering, **generate
+            )
+        self._seen: list[GroupRecord] = []
+        stream = self._controller.stream(dataloader_iter, num_prompts)
+        found = super()._generate_vllm(stream, num_prompts, dynamic_filtering, **generate)
+        size = self.args.rollout.n_samples_per_prompt
+        members = [self._seen[i : i + size] for i in range(0, len(self._seen), size)]
+        self._controller.saw([grouped(group) for group in members], generate)
+        return found
+
+
+def rollout_of(experience: Any) -> GroupRecord:
+    """One rollout as a group of one; its first action token ends the prompt."""
+    score = experience.rewards if experience.scores is None else experience.scores
+    # mask[t] is about token t + 1; without any action the whole sequence is the prompt
+    mask = experience.action_mask[0].long()
+    length = int(mask.argmax()) + 1 if int(mask.sum()) else experience.sequences.shape[1]
+    return GroupRecord(
+        prompt=experience.prompts[0],
+        label=experience.labels[0],
+        prompt_ids=tuple(experience.sequences[0, :length].tolist()),
+        correct=(verdict_of(score, experience.info).correct,),
+    )
+
+
+def grouped(members: list[GroupRecord]) -> GroupRecord:
+    """The rollouts of one prompt, which arrive one after the other, as its group."""
+    return members[0]._replace(correct=tuple(m.correct[0] for m in members))

@@ -1,0 +1,69 @@
+"""SDPG and RLSD beside the controller: who is gated in, and what the teacher reads for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hdpo_plugins.openrlhf.groups import number_in
+from hdpo_plugins.openrlhf.plugins import ControllerPart
+
+TIE = 1e-6  # rewards that differ by less than this from their group's mean are its mean
+
+
+class OwnRollouts(ControllerPart):
+    """Sends every rank the teacher's prompts, and marks each rollout as gated in or out.
+
+    The gate ``m = 1[A > 0]`` is decided on the raw reward of the sequence against its group's mean,
+    before penalties, clipping and KL, which would open it on groups without any spread.
+    """
+
+    def __init__(self, controller: Any, name: str, *, gated: bool) -> None:
+        self._hub, self._name, self._gated = controller, name, gated
+        self._view = controller.args[f"{name}.view"]
+        self._template = controller.args[f"{name}.template"]
+        controller.source.check(controller.labels, self._view, self._template, name)
+        self._left_out = 0
+
+    def payloads(self, samples: Sequence[Any], ranks: int) -> list[Any]:
+        """``{prompt: teacher's token ids}`` for all ranks; each sample's info gets its gate."""
+        size = self._hub.args["rollout.n_samples_per_prompt"]
+        prompts: dict[str, tuple[int, ...]] = {}
+        for group in (samples[i : i + size] for i in range(0, len(samples), size)):
+            first = _Echo(group[0].prompts[0], group[0].labels[0])
+            found = self._hub.teacher_ids(first, self._view, self._template)
+            if found is not None:
+                prompts[first.prompt] = found[0]
+            self._left_out += found is None
+            mark(group, f"{self._name}/gate_rate", self._gates(group, found is not None))
+        return [prompts] * ranks
+
+    def status(self) -> dict[str, float]:
+        """How many groups had nothing to show the teacher."""
+        left_out, self._left_out = self._left_out, 0
+        return {f"{self._name}/prompts_left_out": float(left_out)}
+
+    def _gates(self, group: Sequence[Any], is_shown: bool) -> list[bool]:
+        rewards = [number_in(sample.rewards) for sample in group]
+        known = [r for r in rewards if r is not None]
+        mean = sum(known) / max(1, len(known))
+        spread = [r is not None and abs(r - mean) > TIE for r in rewards]
+        better = [r is not None and r - mean > TIE for r in rewards]
+        if self._name == "rlsd":
+            return [is_shown and apart for apart in spread]
+        return [is_shown and (not self._gated or above) for above in better]
+
+
+class _Echo:
+    """A prompt and its label, as a group has them."""
+
+    def __init__(self, prompt: str, label: Any) -> None:
+        self.prompt, self.label = prompt, label
+
+
+def mark(group: Sequence[Any], name: str, gates: Sequence[bool]) -> None:
+    """Write each gate where OpenRLHF carries and logs numbers: a tensor of one in ``info``."""
+    import torch
+
+    for sample, gate in zip(group, gates, strict=True):
+        sample.info[name] = torch.tensor([float(gate)])

@@ -1,0 +1,109 @@
+"""SDPG in a policy worker: the divergence is computed inside the student's own forward pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.methods.reread import Prompts, Reread, reread
+from hdpo_plugins.openrlhf.plugins import WorkerPart
+from torch import Tensor
+
+from hdpo_env.config import DistillConfig
+from hdpo_env.losses import Hidden, head_loss
+from hdpo_env.losses.schedules import distill_weight
+
+NAMES = ("loss", "divergence", "tokens")
+
+
+class SdpgWorker(WorkerPart):
+    """``beta(k) / N sum_n m_n sg[rho_n] KL(p_n || sg q_n)``, N all action tokens of an update.
+
+    The teacher's forward pass ends in hidden states of the gated rows, [N, d]; the exact divergence
+    over the vocabulary costs one product more beside OpenRLHF's own logits.
+    """
+
+    def __init__(self, worker: Any, config: DistillConfig) -> None:
+        self._worker, self._config = worker, config
+        self._is_lora_base = config.teacher == "frozen"  # without LoRA it is refused
+        self._prompts: Prompts = {}
+        self._beta = 0.0
+        self._sums: defaultdict[str, float] = defaultdict(float)
+        self._term: tuple[Reread, Hidden, Tensor, float] | None = None
+
+    def begin(self, payload: Any, num_micro_steps: int) -> None:
+        """Take the teacher's prompts, and beta for this step of the run."""
+        worker, config = self._worker, self._config
+        self._prompts = payload or {}
+        self._num_micro_steps = max(1, num_micro_steps) * worker.args["train.max_epochs"]
+        self._sums.clear()
+        self._beta = distill_weight(
+            min(worker.step + 1, worker.total_steps),  # the first step is k = 1
+            worker.total_steps,
+            base=config.weight,
+            warmup_steps=config.warmup_steps,
+            decay_steps=config.decay_steps,
+        )
+
+    def before(
+        self, experience: Any, micro_step: int, loss_batch_info: Mapping[str, Any]
+    ) -> Tensor | None:
+        """Let the teacher read; the term itself comes with the student's forward pass."""
+        self._term = None
+        if self._beta == 0:
+            return None
+        found = reread(experience, self._prompts, "sdpg/gate_rate", self._worker)
+        if found is None:
+            return None
+        hidden = self._hidden(found)
+        if found.num_rows:
+            scale = loss_batch_info["dp_size"] / float(loss_batch_info["batch_num_tokens"])
+            old = found.of_actions(experience.action_log_probs).float()
+            self._term = found, hidden, old, self._beta * scale
+        return None
+
+    def on_hidden(self, hidden: Tensor) -> Tensor | None:
+        """The term, from what the student's head is reading."""
+        if self._term is None:
+            return None
+        (found, teacher, old, each), self._term = self._term, None
+        h, head = found.of_student(hidden), self._worker.head
+        out = head_loss(
+            h,
+            head.weight,
+            found.targets,
+            teacher=teacher,
+            divergence="kl_student_teacher",
+            weight=old.new_full((len(h),), each),
+            old_logprobs=old,
+            bias=head.bias,
+            temperature=self._worker.temperature,
+        )
+        self._sums["loss"] += float(out.loss.detach())
+        self._sums["divergence"] += float(out.divergence.sum())
+        self._sums["tokens"] += len(h)
+        return out.loss
+
+    def sums(self) -> dict[str, float]:
+        """This rank's sums of the step."""
+        return {name: float(self._sums[name]) for name in NAMES}
+
+    def status(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Beta, the gated tokens, their mean divergence in nats, and the mean of the term."""
+        return {
+            "sdpg/beta": self._beta,
+            "sdpg/loss": sums["loss"] / (self._worker.ranks * self._num_micro_steps),
+            "sdpg/tokens": sums["tokens"],
+            "sdpg/token_kl": sums["divergence"] / max(1.0, sums["tokens"]),
+        }
+
+    def _hidden(self, found: Reread) -> Hidden:
+        worker, is_ema = self._worker, self._config.teacher == "ema"
+        engine = worker.trainer.ema_model.model if is_ema else worker.engine
+        head = heads.output_head(engine.module) if is_ema else worker.head
+        with heads.base_weights(engine, self._is_lora_base):
+            (h,) = heads.read(engine, head, found.batch, lambda h, W, bias: (h,))
+        h = h[found.is_action]
+        return Hidden(h, head.weight, head.bias) if is_ema else Hidden(h)

@@ -1,0 +1,43 @@
+"""Before anything is loaded: can every node of the Ray cluster import this package?"""
+
+from __future__ import annotations
+
+from hdpo_plugins.openrlhf import compat
+
+from hdpo_env.errors import ConfigError
+
+SECONDS = 120  # a node whose workers do not start in this time is reported
+
+
+def _probe() -> str:
+    """Runs on a node: the installed version of hdpo_env, or why it cannot be imported."""
+    from importlib import import_module
+    from importlib.metadata import version
+
+    try:
+        import_module("hdpo_plugins.openrlhf.plugins")
+        return version("hdpo_env")
+    except Exception as error:  # whatever it is, the driver has to hear it
+        return f"{type(error).__name__}: {error}"
+
+
+# Pickled by value: a reference to this module is what a node without it could not resolve.
+_probe.__module__ = "__main__"
+
+
+def check_nodes() -> None:
+    """Refuse to start if a node lacks this package, or has another version of it.
+
+    Raises:
+        ConfigError: names the nodes, what they answered, and the remedy.
+    """
+    here = _probe()
+    answers = compat.on_every_node(_probe, SECONDS)
+    faults = [f"{node}: {answer}" for node, answer in answers.items() if answer != here]
+    if faults:
+        raise ConfigError(
+            f"hdpo_env {here} runs here, but not on every node of the Ray cluster ("
+            + "; ".join(faults)
+            + "): install the same version on each node, or send it along with `ray job submit "
+            '--runtime-env-json \'{"pip": ["hdpo_env"]}\'`'
+        )

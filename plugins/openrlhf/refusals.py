@@ -1,0 +1,64 @@
+"""What the adapter does not support, each in a sentence that says what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hdpo_plugins.openrlhf.plugins import Args, Plugin
+
+# Flags that must stay off or at 1: name, the largest value allowed, why, and what to do.
+_LIMITS = (
+    (
+        "train.async_enable",
+        0,
+        "the asynchronous trainer distils into weights that have moved on since: drop it",
+    ),
+    (
+        "train.dynamic_batch_enable",
+        0,
+        "OpenRLHF's dynamic batches run several backward passes per optimiser step, and DeepSpeed "
+        "then loses gradient (ZeRO-1, ZeRO-2): drop it",
+    ),
+    (
+        "ds.ring_attn_size",
+        1,
+        "ring attention puts one token of student and teacher on different ranks: use 1",
+    ),
+    (
+        "ds.tensor_parallel_size",
+        1,
+        "a head that is split over ranks cannot be compared row by row: use 1",
+    ),
+    (
+        "ds.deepcompile",
+        0,
+        "a compiled model does not see that its head was replaced: drop it",
+    ),
+    (
+        "data.max_images_per_prompt",
+        0,
+        "privileged prompts are text, images cannot be put into them: use text prompts",
+    ),
+)
+
+
+def complaints(args: Args, plugins: Sequence[Plugin]) -> Iterator[str]:
+    """One sentence for each reason why these flags cannot be run, whole adapter first."""
+    for name, limit, reason in _LIMITS:
+        if args[name] > limit:
+            yield f"--{name} does not go with --plugin: {reason}"
+    if args["rollout.n_samples_per_prompt"] < 2:
+        yield (
+            "--rollout.n_samples_per_prompt is "
+            f"{args['rollout.n_samples_per_prompt']}: a group of one has no baseline and one "
+            "failure does not make a cliff; use at least 2"
+        )
+    if not args["vllm.num_engines"]:
+        yield "--vllm.num_engines is not set: the plugins sample with vLLM engines; use at least 1"
+    if args["rollout.temperature"] <= 0:
+        yield (
+            f"--rollout.temperature is {args['rollout.temperature']}: distributions are compared "
+            "at the temperature of sampling; use one above 0"
+        )
+    for plugin in plugins:
+        yield from plugin.complaints(args)

@@ -1,0 +1,71 @@
+"""Scores for privileged completions, from the run's own reward, which never sees the solution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hdpo_plugins.openrlhf import compat
+from hdpo_plugins.openrlhf.groups import verdict_of
+
+from hdpo_env.errors import ConfigError
+from hdpo_env.types import Verdict
+
+AT_ONCE = 64  # requests to the reward at one time
+
+
+class Request(NamedTuple):
+    """The student's prompt and a completion, as if the student had written it."""
+
+    query: str  # prompt and completion, decoded from their token ids
+    prompt: str
+    label: Any
+
+
+class Scorer:
+    """Asks the reward that ``--reward.remote_url`` or the agent file names.
+
+    Raises:
+        ConfigError: an agent's executor has no ``score``: running its conversation again with a
+            privileged prompt would show the solution to whatever it talks to.
+    """
+
+    def __init__(self, args: Any) -> None:
+        self._executor = compat.reward_executor(args)
+        if args.train.agent_func_path:
+            self._ask: Any = getattr(self._executor, "score", None)
+            if self._ask is None:
+                raise ConfigError(
+                    f"--train.agent_func_path {args.train.agent_func_path}: for --plugin hdpo its "
+                    "AgentExecutor needs `async def score(self, query, prompt, label)` that "
+                    "returns rewards, scores and extra_logs of one completion; add it, or use "
+                    "--reward.remote_url"
+                )
+        else:
+            self._ask = self._ask_reward
+
+    def verdicts(self, requests: Sequence[Request]) -> list[Verdict]:
+        """One verdict a request, in order; a reward that fails abstains."""
+        return asyncio.run(self._all(requests))
+
+    async def _all(self, requests: Sequence[Request]) -> list[Verdict]:
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one(request: Request) -> Verdict:
+            async with turn:
+                try:
+                    found = await self._ask(*request)
+                except Exception:  # a fault of the reward is no answer about the completion
+                    return verdict_of(None, {})
+            score = found.get("scores")
+            score = found.get("rewards") if score is None else score
+            return verdict_of(score, found.get("extra_logs") or {})
+
+        return list(await asyncio.gather(*map(one, requests)))
+
+    async def _ask_reward(self, query: str, prompt: str, label: Any) -> dict[str, Any]:
+        ask = self._executor._fetch_rewards_via_http
+        if self._executor.reward_func:
+            ask = self._executor._fetch_rewards_via_func
+        return (await ask([query], [prompt], [label]))[0]

@@ -1,0 +1,141 @@
+"""In every policy worker: OpenRLHF's training step, with the plugins' terms in its one loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from hdpo_plugins.openrlhf import compat, heads
+from hdpo_plugins.openrlhf.flags import flat
+from hdpo_plugins.openrlhf.methods import chosen
+from hdpo_plugins.openrlhf.plugins import WorkerPart
+from torch import Tensor
+from torch import distributed as dist
+
+
+class Worker:
+    """What the plugins share in one policy worker: the engine, its head, the step, the ranks."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer, self.strategy = trainer, trainer.strategy
+        self.args = flat(trainer.args)
+        self.engine = trainer.actor.model
+        self.head = heads.output_head(self.engine.module)
+        self.temperature = float(self.args["rollout.temperature"])
+        self.pad_id = trainer.tokenizer.pad_token_id
+        self.is_partitioned = self.strategy.stage == 3
+        self.step, self.total_steps, self.payloads = 0, 1, {}
+        on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
+        self.parts: dict[str, WorkerPart] = {p.name: p.worker(self) for p in on}
+
+    @property
+    def device(self) -> Any:
+        """Where tensors go."""
+        return compat.current_device()
+
+    @property
+    def steps_per_update(self) -> int:
+        """Micro-steps whose gradients DeepSpeed adds up for one optimiser step."""
+        return max(1, int(self.strategy.accumulated_gradient))
+
+    @property
+    def ranks(self) -> int:
+        """Ranks that hold different data."""
+        return dist.get_world_size(group=self._group()) if dist.is_initialized() else 1
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Take the controller's message for the next step."""
+        common, self.payloads = message[""], dict(message)
+        self.step, self.total_steps = common["step"], common["total_steps"]
+
+    def reduced(self, values: list[float], *, largest: bool = False) -> list[float]:
+        """Each value added up over the ranks, or its largest; every rank must call it."""
+        if not values or not dist.is_initialized():
+            return values
+        together = torch.tensor(values, dtype=torch.float64, device=self.device)
+        op = dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM
+        dist.all_reduce(together, op=op, group=self._group())
+        return together.tolist()
+
+    def _group(self) -> Any:
+        return compat.data_parallel_group(self.strategy)
+
+
+class PluginActorTrainer(compat.ActorPPOTrainer):
+    """OpenRLHF's actor trainer; a step's extra terms join its loss before the one backward.
+
+    Two backward passes per micro-step would silently lose gradient: DeepSpeed reduces and discards
+    what the first one left (ZeRO-2).
+    """
+
+    worker: Worker
+
+    def ppo_train(self, kl_ctl: float) -> dict[str, Any]:
+        """One rollout batch: plan it, train as OpenRLHF does, add the plugins' numbers."""
+        parts, worker = self.worker.parts, self.worker
+        num = len(self.replay_buffer) // self.replay_buffer.sample_batch_size
+        for name, part in parts.items():
+            part.begin(worker.payloads.pop(name, None), num)
+        status = super().ppo_train(kl_ctl)
+        for part in parts.values():
+            sums = part.sums()
+            totals = worker.reduced(list(sums.values()))
+            status.update(part.status(dict(zip(sums, totals, strict=True))))
+        return status
+
+    def training_step(
+        self, experience: Any, kl_ctl: float, step: int, loss_batch_info: Any = None
+    ) -> dict[str, Any]:
+        """OpenRLHF's own training step, with what the plugins add to its loss."""
+        parts = list(self.worker.parts.values())
+        if not parts:
+            return super().training_step(experience, kl_ctl, step, loss_batch_info)
+        terms = [part.before(experience, step, loss_batch_info) for part in parts]
+        with self._watched(parts, [t for t in terms if t is not None]):
+            return super().training_step(experience, kl_ctl, step, loss_batch_info)
+
+    @contextmanager
+    def _watched(self, parts: list[WorkerPart], terms: list[Tensor]) -> Iterator[None]:
+        def with_listeners(hidden: Tensor) -> Any:
+            found = [part.on_hidden(hidden) for part in parts]
+            terms.extend(term for term in found if term is not None)
+            return logits(hidden)
+
+        def changed_advantages(module: Any, args: tuple) -> tuple:
+            logprobs, old, advantages, *rest = args
+            for part in parts:
+                advantages = part.advantages(advantages, logprobs)
+            return (logprobs, old, advantages, *rest)
+
+        backward = self.strategy.backward
+
+        def of_the_sum(loss: Tensor, *args: Any, **kwargs: Any) -> Any:
+            return backward(sum(terms, loss), *args, **kwargs)
+
+        with ExitStack() as stack:
+            logits = stack.enter_context(heads.replaced(self.worker.head, with_listeners))
+            hook = self.actor_loss_fn.register_forward_pre_hook(changed_advantages)
+            stack.callback(hook.remove)
+            self.strategy.backward = of_the_sum  # shadows the method on this one object
+            stack.callback(delattr, self.strategy, "backward")
+            yield
+
+
+class PluginPolicyModelActor(compat.PolicyModelActor):
+    """OpenRLHF's policy worker; its trainer learns to train with plugins."""
+
+    def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        """Load the model as OpenRLHF does.
+
+        The trainer changes class afterwards: building another one would open a second group for
+        sending weights to vLLM.
+        """
+        super().init_model_from_pretrained(*args, **kwargs)
+        self.trainer.__class__ = PluginActorTrainer
+        self.trainer.worker = Worker(self.trainer)
+
+    def begin_step(self, message: Mapping[str, Any]) -> None:
+        """Hear what the controller has for this rank."""
+        self.trainer.worker.tell(message)
