@@ -50,6 +50,15 @@ def mask_answer(problem: Problem, text: str) -> str:
     return masked
 
 
+def states_answer(problem: Problem, text: str) -> bool:
+    """Whether any stretch of a text would be accepted as the problem's answer.
+
+    >>> states_answer(Problem("6*7?", ("42",)), "41 or 84/2")
+    True
+    """
+    return _masked(problem.verifier, problem.answers, problem.id, text) != text
+
+
 @lru_cache(maxsize=4096)
 def _masked(verifier: str, golds: tuple[str, ...], problem_id: str, text: str) -> str:
     judge = VERIFIERS[verifier]()

@@ -159,26 +159,27 @@ def _encode(tokenizer: Any, text: TeacherText, chat_kwargs: dict[str, Any]) -> P
         )
     else:
         shown = "\n\n".join(m["content"] for m in messages) + "\n\n"
-    start = _find(shown, messages[-1]["content"])
+    start, end = _place(shown, messages[-1]["content"])
     encoded = _with_offsets(tokenizer, shown, add_special_tokens=not has_template)
     offsets = encoded["offset_mapping"]
     question, context = (
         _tokens(offsets, start + a, start + b) for a, b in (text.question, text.context)
     )
-    end = start + len(messages[-1]["content"].rstrip())
     first = next((i for i, (a, b) in enumerate(offsets) if a >= end and b > a), len(offsets))
     return PromptTokens(tuple(encoded["input_ids"]), question, context, Span(first, len(offsets)))
 
 
-def _find(shown: str, content: str) -> int:
-    """Where the user's message begins in the rendered text; templates may strip it."""
+def _place(shown: str, content: str) -> tuple[int, int]:
+    """Where the user's message begins and ends in the rendered text; templates may strip it."""
     at = shown.rfind(content.strip())
     if at < 0:
         raise ConfigError(
             "the chat template alters the user's message, so its parts cannot be found: use a "
             "template that repeats messages as they are"
         )
-    return at - (len(content) - len(content.lstrip()))
+    start = at - (len(content) - len(content.lstrip()))
+    is_whole = shown.startswith(content, max(start, 0))
+    return start, start + len(content if is_whole else content.rstrip())
 
 
 def _with_offsets(tokenizer: Any, text: str, *, add_special_tokens: bool) -> Any:

@@ -10,7 +10,7 @@ from random import Random
 
 from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.feedback import FEEDBACK
-from hdpo_env.privileged.masking import mask_answer
+from hdpo_env.privileged.masking import mask_answer, states_answer
 from hdpo_env.privileged.pieces import Piece, View, ViewTable
 from hdpo_env.types import Group, Outcome, Problem, Rollout, derive_seed
 from hdpo_env.verifiers.forms import stated
@@ -52,11 +52,10 @@ def _solution_text(problem: Problem, view: str) -> str:
 
 def _prefix(argument: str) -> View:
     """The beginning of the solution, cut back to the last blank so that no word is cut."""
-    share = _number(
-        f"prefix:{argument}", argument, "a share of the solution in (0, 1], such as 0.5"
-    )
+    rule = "a share of the solution in (0, 1], such as 0.5"
+    share = _number(f"prefix:{argument}", argument, rule)
     if not 0 < share <= 1:
-        raise ConfigError(f"view 'prefix:{argument}': give a share in (0, 1], such as prefix:0.5")
+        raise ConfigError(f"view 'prefix:{argument}': {argument} is not {rule}")
 
     def view(problem: Problem, group: Group | None) -> tuple[Piece, ...]:
         text = _solution_text(problem, f"prefix:{argument}").strip()
@@ -126,17 +125,19 @@ def _feedback(problem: Problem, group: Group | None) -> tuple[Piece, ...]:
             f"no rollout of problem {problem.id} failed, so view 'feedback' has nothing to say: "
             "use it for groups with failures"
         )
-    remarks = list(dict.fromkeys(_remark(rollout) for rollout in failed))
+    remarks = list(dict.fromkeys(_remark(problem, rollout) for rollout in failed))
     return tuple(Piece("feedback", remark) for remark in remarks[:_MAX_REMARKS])
 
 
 _MAX_REMARKS = 4
 
 
-def _remark(rollout: Rollout) -> str:
+def _remark(problem: Problem, rollout: Rollout) -> str:
     verdict = rollout.verdict
-    if verdict.outcome is Outcome.WRONG and verdict.extracted:
-        return f"An attempt ended with the answer {verdict.extracted}. {FEEDBACK[Outcome.WRONG]}"
+    said = (verdict.extracted or "").strip()
+    # A wrong answer may hold the right one, as "41 or 42" does: then it is not repeated.
+    if verdict.outcome is Outcome.WRONG and said and not states_answer(problem, said):
+        return f"An attempt ended with the answer {said}. {FEEDBACK[Outcome.WRONG]}"
     return FEEDBACK[verdict.outcome]
 
 
@@ -156,18 +157,17 @@ def _rollouts(problem: Problem, group: Group | None, view: str) -> Sequence[Roll
 
 def _wrong_answer(problem: Problem, group: Group | None) -> tuple[Piece, ...]:
     """A wrong answer in the place of the gold one: the control that an effect is not just help."""
-    return (Piece("answer", _common_mistake(group) or _altered(problem)),)
+    return (Piece("answer", _common_mistake(problem, group) or _altered(problem)),)
 
 
-def _common_mistake(group: Group | None) -> str | None:
+def _common_mistake(problem: Problem, group: Group | None) -> str | None:
     """The wrong answer that most of the group's rollouts gave."""
-    rollouts = group.rollouts if group else ()
     mistakes = Counter(
-        r.verdict.extracted
-        for r in rollouts
-        if r.verdict.outcome is Outcome.WRONG and (r.verdict.extracted or "").strip()
+        said
+        for r in (group.rollouts if group else ())
+        if r.verdict.outcome is Outcome.WRONG and (said := (r.verdict.extracted or "").strip())
     )
-    return mistakes.most_common(1)[0][0] if mistakes else None
+    return next((m for m, _ in mistakes.most_common() if not states_answer(problem, m)), None)
 
 
 def _altered(problem: Problem) -> str:

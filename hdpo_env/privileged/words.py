@@ -56,6 +56,14 @@ TELLTALES = (
 )
 
 _BOXED = TEMPLATES["boxed"]
+_TOLD = (
+    *TELLTALES,
+    "the earlier attempt",
+    "the previous attempt",
+    "the successful attempt",
+    "the attempt that solved it",
+    "the example response",
+)
 
 # HDPO, arXiv 2603.23871, section 3: the ground truth y* is put into the prompt.
 _HDPO = PrivilegedTemplate(
@@ -111,7 +119,7 @@ _OPSD = PrivilegedTemplate(
         "hint": "An idea that helps: {text}",
         "feedback": "What went wrong before: {text}",
     },
-    telltales=TELLTALES,
+    telltales=_TOLD,
 )
 
 # SDPO, arXiv 2601.20802: a successful attempt of the same group, or what the environment said.
@@ -127,7 +135,7 @@ _SDPO = PrivilegedTemplate(
         "hint": "Advice: {text}",
         "feedback": "An attempt that did not solve it was told: {text}",
     },
-    telltales=TELLTALES,
+    telltales=_TOLD,
 )
 
 # SDFT, arXiv 2601.19897: the teacher is shown a demonstration in its context.
@@ -144,7 +152,7 @@ _SDFT = PrivilegedTemplate(
         "hint": "Hint: {text}",
         "feedback": "Remark: {text}",
     },
-    telltales=TELLTALES,
+    telltales=_TOLD,
 )
 
 # The format that the tiny chain models are trained on.

@@ -13,7 +13,7 @@ from hdpo_env.types import Problem
 
 RICH = Problem("What is 6*7?", ("GOLD", "OTHER"), solution="DERIVATION", hints=("NUDGE",))
 POOR = Problem("What is 6*7?", ("GOLD",))
-WORDED = ("hdpo", "sdpg")
+WORDED = ("hdpo", "sdpg", "opsd", "sdpo", "sdft")
 
 
 def content(problem: Problem, view: str, template: str) -> str:
@@ -50,6 +50,22 @@ def test_the_students_prompt_comes_first_and_whole(template: str) -> None:
 
 
 @pytest.mark.parametrize("template", WORDED)
+def test_every_kind_of_piece_has_words(template: str) -> None:
+    """Each recipe can be run with each view of the problem, and the words differ by recipe."""
+    for view, shown in {
+        "solution": "DERIVATION",
+        "prefix:0.5": "DERIV",
+        "hints": "NUDGE",
+        "reference_only": "DERIVATION",
+    }.items():
+        assert shown in content(RICH, view, template)
+    assert len({content(RICH, "solution", name) for name in WORDED}) == len(WORDED)
+    assert PRIVILEGED_TEMPLATES[template].telltales
+    kinds = {"answer", "solution", "prefix", "hint", "feedback"}
+    assert set(PRIVILEGED_TEMPLATES[template].words) == kinds
+
+
+@pytest.mark.parametrize("template", ["hdpo", "sdpg"])
 def test_the_teacher_is_told_not_to_admit_it(template: str) -> None:
     """Both papers forbid mentioning the reference; the telltales are what the filter looks for."""
     text = content(RICH, "solution", template).lower()
