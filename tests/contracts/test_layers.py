@@ -27,7 +27,7 @@ TABLE = [
     {"losses", "batching"},
     {"policies"},
     {"report", "trainer"},
-    {"testing", "demo"},
+    {"testing", "conformance", "demo"},
     {"commands"},
     {"cli"},
 ]

@@ -1,0 +1,68 @@
+"""GEM's environment: the same episodes as `hdpo_env.env.MathEnv`, with GEM's state and spawning.
+
+GEM's rewards are floats: an abstention of the verifier is 0.0, logged and counted, and
+``info["abstained"]`` says so. GEM's synchronous vector environments drop the last info of an
+episode; count abstentions with `hdpo_env.hosting.abstentions` there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hdpo_env.env import EnvState, MathEnv
+from hdpo_env.hosting import number_of, require
+from hdpo_env.problems.source import PROBLEMS
+from hdpo_env.types import Outcome, Verdict
+
+TESTED = ("0.1.0",)
+gem = require("gem", f"gem-llm=={TESTED[0]}")
+_core = require("gem.core", f"gem-llm=={TESTED[0]}")
+
+
+class MathGemEnv(_core.Env):
+    """One problem an episode. ``seed`` is of this environment's own random numbers."""
+
+    def __init__(self, problems: str = "linear", seed: int = 0, **settings: Any) -> None:
+        super().__init__()
+        self._made = {"problems": problems, **settings}
+        self._env = MathEnv(problems, **settings)
+        self._env.reset(seed=seed)
+
+    def reset(self, seed: int | None = None) -> tuple[str, dict[str, Any]]:
+        """A new episode. Global random numbers stay as they are, unlike in GEM's own classes."""
+        return self._env.reset(seed=seed)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Judge one attempt."""
+        text, _, terminated, truncated, info = self._env.step(action)
+        reward = number_of(Verdict(Outcome(info["outcome"])), "gem")
+        return text, reward, terminated, truncated, info
+
+    def get_state(self) -> EnvState:
+        """What decides how the episode goes on."""
+        return self._env.get_state()
+
+    def set_state(self, state: EnvState) -> None:
+        """Go on from a state of an environment of this kind."""
+        self._env.set_state(state)
+
+    def spawn(self, same_state: bool = False, **kwargs: Any) -> MathGemEnv:
+        """A second environment: independent, and with ``same_state`` in the same episode."""
+        twin = MathGemEnv(**{**self._made, **kwargs})
+        if same_state:
+            twin.set_state(self.get_state())
+        return twin
+
+    def sample_random_action(self) -> str:
+        """Some text."""
+        return self._env.action_space.sample()
+
+
+def register_all() -> list[str]:
+    """Register ``hdpo:<source>`` for every named problem source; existing ids are left alone."""
+    known = gem.envs.registration.ENV_REGISTRY
+    ids = {f"hdpo:{name}": name for name in PROBLEMS}
+    for env_id, name in ids.items():
+        if env_id not in known:
+            gem.register(env_id, "hdpo_plugins.gem.environment:MathGemEnv", problems=name)
+    return list(ids)

@@ -1,0 +1,97 @@
+"""verifiers <= 0.3.1: ``load_environment``, so that this module is an environment id.
+
+    vf.load_environment("hdpo_plugins.verifiers.v0", problems="linear", level=2)
+
+An abstention of the verifier sets the rollout's ``state["error"]``, which trainers leave out; the
+reward is then 0.0 because the host sums floats, logged and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hdpo_env.env.parts import prompt_of
+from hdpo_env.errors import MissingDependencyError
+from hdpo_env.hosting import judged, number_of, require
+from hdpo_env.privileged import privileged_prompt
+from hdpo_env.problems.source import PROBLEMS
+from hdpo_env.types import Problem
+
+TESTED = ("0.3.1",)
+
+
+def library() -> Any:
+    """verifiers, of the line that has the first API.
+
+    Raises:
+        MissingDependencyError: verifiers is missing, or is of the 0.4 line.
+    """
+    vf = require("verifiers", f"verifiers=={TESTED[0]}")
+    if not hasattr(vf, "SingleTurnEnv"):
+        raise MissingDependencyError(
+            "this needs the 0.3 line of verifiers: pip install 'verifiers==0.3.1', "
+            "or use hdpo_plugins.verifiers.v1 with the 0.4 line"
+        )
+    return vf
+
+
+def row_of(problem: Problem, *, view: str = "none") -> dict[str, Any]:
+    """A dataset row; a ``view`` adds the teacher's text as ``info["demonstration"]``."""
+    info = {
+        "problem_id": problem.id,
+        "verifier": problem.verifier,
+        "answers": list(problem.answers),
+        "demonstration": "",
+    }
+    if view != "none":
+        info["demonstration"] = privileged_prompt(problem, view).messages[-1].content
+    prompt = [{"role": m.role, "content": m.content} for m in prompt_of(problem, None).messages]
+    return {"prompt": prompt, "answer": problem.gold, "info": info}
+
+
+def load_environment(
+    problems: str | Iterable[Problem] = "linear",
+    *,
+    view: str = "none",
+    size: int = 1000,
+    eval_size: int = 100,
+    **settings: Any,
+) -> Any:
+    """A single-turn environment with the verdict as its only reward.
+
+    ``settings`` go to a source given by its name. Training and evaluation take its splits.
+
+    Raises:
+        MissingDependencyError: verifiers is missing, or is of the 0.4 line.
+    """
+    vf = library()
+    if isinstance(problems, str):
+        make = PROBLEMS[problems]
+        train = make(split="train", size=size, **settings)
+        test = make(split="eval", size=eval_size, **settings)
+    else:
+        train = test = list(problems)
+    dataset = require("datasets", "datasets").Dataset
+    return vf.SingleTurnEnv(
+        dataset=dataset.from_list([row_of(p, view=view) for p in train]),
+        eval_dataset=dataset.from_list([row_of(p, view=view) for p in test]),
+        rubric=vf.Rubric(funcs=[correct], weights=[1.0]),
+    )
+
+
+def correct(completion: Any, info: dict[str, Any], state: Any) -> float:
+    """1.0 if the final answer is right; the host fills the arguments by name."""
+    verdict = judged(_text(completion), info["answers"], verifier=info["verifier"])
+    if verdict.is_abstention:
+        state["error"] = library().Error(f"the verifier abstained: {verdict.outcome.name}")
+    return number_of(verdict, "verifiers")
+
+
+def _text(completion: Any) -> str:
+    """The last message's text; the host gives messages as mappings or objects."""
+    if isinstance(completion, str):
+        return completion
+    last = completion[-1]
+    content = last["content"] if isinstance(last, dict) else last.content
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)

@@ -1,0 +1,80 @@
+"""OpenEnv, SkyRL-gym, GEM and verifiers 0.4 through their own loaders, servers and vectors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from hdpo_plugins.openenv.contract import running
+
+from hdpo_env.conformance import hosts, serves
+from hdpo_env.types import Problem
+
+# Warnings of the hosts and of what they import are not ours to mend.
+pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
+HERE = ("openenv", "skyrl-gym", "gem", "verifiers-v1")
+PROMISES = [(name, what) for name in HERE for what in hosts()[name].exercises]
+
+
+@pytest.mark.parametrize(("name", "what"), PROMISES)
+def test_the_contract(name: str, what: str) -> None:
+    """Each promise is kept by the installed version, which is a tested one."""
+    host = hosts()[name]
+    assert host.installed in host.tested
+    assert serves(host, host.installed)
+    host.exercises[what]()
+
+
+def test_nothing_privileged_crosses_the_wire() -> None:
+    """Every message that an OpenEnv server sends in an episode is free of planted secrets."""
+    from hdpo_plugins.openenv.compat import MathAction
+    from hdpo_plugins.openenv.serve import MathEnvironment
+
+    from hdpo_env.env import MathEnv
+
+    secrets = ("CANARY-GOLD", "CANARY-SOLUTION", "CANARY-HINT")
+    planted = Problem("q", secrets[:1], solution=secrets[1], hints=secrets[2:], verifier="exact")
+    environment = MathEnvironment()
+    environment.env = MathEnv([planted], max_turns=3)
+    sent = [environment.reset().model_dump_json(), environment.state.model_dump_json()]
+    for text in ("wrong", ""):
+        sent.append(environment.step(MathAction(completion=text)).model_dump_json())
+        sent.append(environment.state.model_dump_json())
+    assert not [message for message in sent if "CANARY" in message]
+
+
+def post(url: str, **body: object) -> tuple[int, dict]:
+    """Status and JSON of a POST request."""
+    data = json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, data, {"Content-Type": "application/json"}), timeout=30) as found:
+            return found.status, json.load(found)
+    except HTTPError as refusal:
+        return refusal.code, json.load(refusal)
+
+
+def test_the_verifier_over_http() -> None:
+    """Three verdicts, and requests that cannot be judged are refused, not guessed."""
+    from hdpo_plugins.openenv.serve import add_verifier, application
+
+    app = application("linear", size=5)
+    with add_verifier(app, workers=1), running(app) as url:
+        ask = f"{url}/verify"
+        assert post(ask, completion=r"\boxed{1/2}", gold="0.5")[1]["correct"] is True
+        assert post(ask, completion=r"\boxed{1/3}", gold=["0.5", "2/4"])[1]["correct"] is False
+        fault = post(ask, completion=r"\boxed{1}", gold=" ")[1]
+        assert (fault["correct"], fault["outcome"]) == (None, "bad_gold")
+        assert post(ask, completion="x" * 1_000_001, gold="1")[0] == 422
+        assert post(ask, completion="x")[0] == 422
+
+
+def test_a_v1_task_validates_every_problem_of_a_family() -> None:
+    """The host's gold check passes for each shipped source."""
+    from hdpo_plugins.verifiers.contract import taskset
+
+    for name in ("arithmetic", "fractions", "linear", "system", "chain-add"):
+        for task in taskset(problems=name, size=5):
+            assert asyncio.run(task.validate(None)) is True

@@ -1,0 +1,125 @@
+"""verl's own loader, reward manager, registries and data set, with our functions inside."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hdpo_plugins.verl.contract import HOSTS, score
+from hdpo_plugins.verl.rows import row_of, write_parquet
+
+from hdpo_env.problems import LinearFamily
+
+# Warnings of the host and of what it imports are not ours to mend.
+pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
+(VERL,) = HOSTS
+
+
+@pytest.mark.parametrize("what", VERL.exercises)
+def test_the_contract(what: str) -> None:
+    """Each promise to verl is kept by the installed version, which is a tested one."""
+    assert VERL.installed in VERL.tested
+    VERL.exercises[what]()
+
+
+def test_verdicts_agree_with_the_golds_of_a_family() -> None:
+    """Whatever the problem: its gold scores 1, its neighbour's gold 0, through verl's manager."""
+    problems = list(LinearFamily(2).source(size=12))
+    for one, other in pairwise(problems):
+        right, wrong = score([rf"\boxed{{{p.gold}}}" for p in (one, other)], one.gold)
+        assert right["reward_extra_info"]["acc"] == 1.0
+        assert wrong["reward_extra_info"]["acc"] == float(one.gold == other.gold)
+
+
+def test_the_sdpg_estimator_is_verls_own_up_to_the_standard_deviation() -> None:
+    """Verl divides by the sample std: ours is larger by sqrt(G / (G - 1)), and exactly 0 alike."""
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
+    import numpy as np
+    import torch
+    from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    draw = torch.Generator().manual_seed(0)
+    rewards = torch.zeros(24, 5)
+    rewards[:, 4] = torch.randint(0, 2, (24,), generator=draw).float()
+    rewards[:4, 4] = 0.0  # a cliff
+    call = {
+        "token_level_rewards": rewards,
+        "response_mask": torch.ones(24, 5),
+        "index": np.repeat(["a", "b", "c", "d", "e", "f"], 4),
+    }
+    ours, _ = get_adv_estimator_fn("sdpg")(**call)
+    theirs, _ = get_adv_estimator_fn("grpo")(**call)
+    torch.testing.assert_close(ours, theirs * (4 / 3) ** 0.5, atol=1e-5, rtol=1e-5)
+    assert not ours[:4].any()
+
+
+def test_an_abstention_is_as_if_the_rollout_were_not_there() -> None:
+    """NaN in a group changes nothing for the others, and verl's own estimator shows why we care."""
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
+    import numpy as np
+    import torch
+    from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    rewards = torch.tensor([[1.0], [0.0], [0.0], [float("nan")]])
+    estimate = get_adv_estimator_fn("hdpo")
+    mask = torch.ones(4, 1)
+    whole, _ = estimate(token_level_rewards=rewards, response_mask=mask, index=np.array(["a"] * 4))
+    three, _ = estimate(
+        token_level_rewards=rewards[:3], response_mask=mask[:3], index=np.array(["a"] * 3)
+    )
+    assert torch.equal(whole[:3], three)
+    assert whole[3].item() == 0.0
+    grpo = get_adv_estimator_fn("grpo")
+    spread, _ = grpo(token_level_rewards=rewards, response_mask=mask, index=np.array(["a"] * 4))
+    assert spread.isnan().all()
+
+
+@pytest.mark.parametrize("mode", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
+def test_the_hdpo_loss_is_verls_own_where_dual_clip_does_not_bite(mode: str) -> None:
+    """Value and gradient equal verl's vanilla loss for ratios below its dual clip of 3."""
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
+    import torch
+    from verl.trainer.ppo.core_algos import get_policy_loss_fn
+    from verl.workers.config import ActorConfig
+
+    config = ActorConfig(
+        strategy="fsdp", rollout_n=2, ppo_micro_batch_size_per_gpu=1, clip_ratio_high=0.28
+    )
+    draw = torch.Generator().manual_seed(1)
+    old = -torch.rand(6, 9, generator=draw) - 0.5
+    new = (old + torch.rand(6, 9, generator=draw) - 0.5).requires_grad_()
+    advantages = torch.randn(6, 1, generator=draw).expand(6, 9)
+    mask = (torch.rand(6, 9, generator=draw) < 0.8).long()
+    found = []
+    for name in ("hdpo", "vanilla"):
+        loss, _ = get_policy_loss_fn(name)(old, new, advantages, mask, mode, config)
+        found.append((loss.detach(), *torch.autograd.grad(loss, new)))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+class Words:
+    """A tokenizer with just the method by which verl measures prompts."""
+
+    def apply_chat_template(self, messages: list[dict[str, str]], **_: Any) -> list[int]:
+        return list(" ".join(m["content"] for m in messages).encode())
+
+
+def test_verls_data_set_reads_our_parquet(tmp_path: Path) -> None:
+    """`RLHFDataset` gives back the prompt, the gold and the privileged text of every row."""
+    from omegaconf import OmegaConf
+    from verl.utils.dataset.rl_dataset import RLHFDataset
+
+    problems = list(LinearFamily(1).source(size=5))
+    assert write_parquet(problems, tmp_path / "train.parquet", view="answer") == 5
+    config = OmegaConf.create({"cache_dir": str(tmp_path), "filter_overlong_prompts_workers": 1})
+    rows = RLHFDataset(str(tmp_path / "train.parquet"), Words(), config)  # type: ignore[arg-type]
+    assert len(rows) == 5
+    for problem, row in zip(problems, (rows[i] for i in range(5)), strict=True):
+        expected = row_of(problem, row["index"], view="answer")
+        assert row["raw_prompt"] == expected["prompt"]
+        assert row["reward_model"] == expected["reward_model"]
+        assert problem.gold in row["extra_info"]["privileged_context"]
+        assert problem.gold not in row["raw_prompt"][-1]["content"].replace(problem.question, "")
