@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hdpo_env.report.figure import write_figure
@@ -10,12 +10,22 @@ from hdpo_env.report.html import page
 from hdpo_env.report.load import load_runs
 from hdpo_env.report.records import Run
 from hdpo_env.report.study import Study
+from hdpo_env.types import Problem
 
 __all__ = ["write_report", "write_figure", "load_runs", "Run", "Study"]
 
 
-def write_report(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
+def write_report(
+    run_dirs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    problems: Iterable[Problem] = (),
+    show_gold: bool = False,
+) -> Path:
     """Write one self-contained HTML page about the runs and return its path.
+
+    ``problems`` add questions to the table of problems; their gold answers are written to the page
+    only if ``show_gold`` asks for them.
 
     A folder that holds several runs, as ``hdpo compare`` leaves it, counts as all of them. The page
     is named after the folders, or after the one folder that holds them all.
@@ -30,5 +40,5 @@ def write_report(run_dirs: Sequence[str | Path], out: str | Path) -> Path:
     title = ", ".join(folder.name for folder in named)
     target = Path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(study, title), encoding="utf-8")
+    target.write_text(page(study, title, problems, show_gold=show_gold), encoding="utf-8")
     return target

@@ -26,6 +26,32 @@ class Scale:
         return self.start + (self.end - self.start) * ((value - self.low) / span if span else 0.5)
 
 
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a horizontal axis is called, and its ticks if they are not round numbers.
+
+    >>> Axis("k", ((0.0, "1"), (1.0, "2"))).name(1.0), Axis().name(20)
+    ('k 2', 'step 20')
+    """
+
+    label: str = "step"
+    ticks: tuple[tuple[float, str], ...] | None = None
+
+    def marks(self, low: float, high: float, count: int) -> tuple[tuple[float, str], ...]:
+        """Where the ticks are, and what is written under them."""
+        if self.ticks is not None:
+            return self.ticks
+        return tuple((v, short(v)) for v in ticks(low, high, count))
+
+    def value(self, value: float) -> str:
+        """A place on the axis, as its tick would name it."""
+        return dict(self.ticks or ()).get(value) or short(value)
+
+    def name(self, value: float) -> str:
+        """A place on the axis, with the axis's name."""
+        return f"{self.label} {self.value(value)}"
+
+
 def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
     """About ``count`` round numbers (1, 2 or 5 times a power of ten) within an interval.
 

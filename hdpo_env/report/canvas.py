@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hdpo_env.report.axes import Scale, short, ticks
+from hdpo_env.report.axes import Axis, Scale, short, ticks
 from hdpo_env.report.markup import Markup, el, join
 
 CHARACTER = 6.2  # mean width of a label's character at the font size of chart.css
@@ -42,7 +42,7 @@ def drawing(frame: Frame, key: str, title: str, desc: str, *children: object) ->
     )
 
 
-def grid(x: Scale, y: Scale, frame: Frame, x_label: str, y_label: str = "") -> Markup:
+def grid(x: Scale, y: Scale, frame: Frame, axis: Axis, y_label: str = "") -> Markup:
     """Horizontal rules, tick labels and axis names; hidden from screen readers."""
     floor, right = frame.height - frame.bottom, frame.width - frame.right
     rows = [
@@ -55,11 +55,11 @@ def grid(x: Scale, y: Scale, frame: Frame, x_label: str, y_label: str = "") -> M
         for v in ticks(y.low, y.high, 5)
     ]
     columns = [
-        el("text", short(v), x=x(v), y=floor + 16, class_="tick middle")
-        for v in ticks(x.low, x.high, max(2, round((right - frame.left) / 70)))
+        el("text", text, x=x(v), y=floor + 16, class_="tick middle")
+        for v, text in axis.marks(x.low, x.high, max(2, round((right - frame.left) / 70)))
     ]
     names = [
-        el("text", x_label, x=(frame.left + right) / 2, y=floor + 33, class_="name middle"),
+        el("text", axis.label, x=(frame.left + right) / 2, y=floor + 33, class_="name middle"),
         el("text", y_label, x=0, y=frame.top - 12, class_="name") if y_label else None,
     ]
     return el("g", *rows, *columns, *names, aria_hidden="true")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hdpo_env.report.axes import rate
+from hdpo_env.report.axes import Axis, rate
 from hdpo_env.report.findings import best_variant, metric_name
-from hdpo_env.report.lines import Line, line_chart
+from hdpo_env.report.lines import STEPS, Line, line_chart
 from hdpo_env.report.looks import Look, assign_looks
 from hdpo_env.report.markup import Markup
 from hdpo_env.report.raster import raster
@@ -17,6 +17,7 @@ from hdpo_env.report.study import Study
 
 #: The raster shows at most this many problems, evenly chosen after sorting.
 MAX_RASTER_ROWS = 240
+MAX_FOCUS = 3
 KINDS = {"cliff": "k-cliff", "mixed": "k-mixed", "saturated": "k-saturated"}
 
 
@@ -27,6 +28,7 @@ class Figure(NamedTuple):
     caption: str
     chart: Markup
     lines: tuple[Line, ...] = ()
+    axis: Axis = STEPS
 
 
 class Panel(NamedTuple):
@@ -85,7 +87,7 @@ def deciding(study: Study, size: tuple[float, float] = (520, 280)) -> list[Figur
     panels = [
         Panel(
             key,
-            _upper(metric_name(key)),
+            upper(metric_name(key)),
             _SLICE_CAPTIONS.get(key.split("/")[1], ""),
             axis="fit" if key == "eval/easy/pass@1" else "rate",
             thin=False,
@@ -112,9 +114,7 @@ def training(study: Study) -> list[Figure]:
 def control(study: Study) -> list[Figure]:
     """The slice that is never distilled."""
     key = study.hard_key.replace(f"eval/{study.hard}/", "eval/control/")
-    panel = Panel(
-        key, _upper(metric_name(key)), "It should stay at 0.", thin=False, size=(520, 200)
-    )
+    panel = Panel(key, upper(metric_name(key)), "It should stay at 0.", thin=False, size=(520, 200))
     return over_steps(study, [panel], study.main)
 
 
@@ -122,7 +122,7 @@ def ablation(study: Study) -> list[Figure]:
     """Divergences compared where the student has next to no support."""
     key = study.hard_key.replace(f"eval/{study.hard}/", "eval/faint/")
     panels = [
-        Panel(key, _upper(metric_name(key)), "Which divergence moves the slice?", thin=False),
+        Panel(key, upper(metric_name(key)), "Which divergence moves the slice?", thin=False),
         TRAINING[3],
     ]
     return over_steps(study, panels, study.ablation)
@@ -139,7 +139,7 @@ def over_steps(study: Study, panels: Sequence[Panel], variants: Sequence[str]) -
             continue
         chart = line_chart(
             lines,
-            key=_slug("line", panel.key, *variants[:1]),
+            key=slug("line", panel.key, *variants[:1]),
             title=panel.title,
             y_range=(0.0, 1.0) if panel.axis == "rate" else None,
             include_zero=panel.axis != "fit",
@@ -150,6 +150,13 @@ def over_steps(study: Study, panels: Sequence[Panel], variants: Sequence[str]) -
         caption = panel.caption + (note if panel.thin and study.thinning > 1 else "")
         figures.append(Figure(panel.title, caption, chart, lines))
     return figures
+
+
+def focus(study: Study) -> tuple[str, ...]:
+    """The variants that are shown one by one: all if there are few, else baseline and best."""
+    if len(study.main) <= MAX_FOCUS:
+        return study.main
+    return tuple(v for v in dict.fromkeys([study.baseline, best_variant(study)]) if v)
 
 
 def trade_off(study: Study) -> Figure | None:
@@ -168,7 +175,7 @@ def trade_off(study: Study) -> Figure | None:
     chart = scatter(
         dots,
         key="trade-off",
-        title=f"{_upper(names[1])} against {names[0]}",
+        title=f"{upper(names[1])} against {names[0]}",
         x_label=f"{names[0]} at the end",
         y_label=f"{names[1]} at the end",
     )
@@ -196,7 +203,7 @@ def rasters(study: Study) -> list[Figure]:
             continue
         table, note = _raster_rows(rows, steps)
         title = f"{variant}, seed {run.seed}"
-        chart = raster(table, steps=steps, kinds=KINDS, key=_slug("raster", variant), title=title)
+        chart = raster(table, steps=steps, kinds=KINDS, key=slug("raster", variant), title=title)
         figures.append(Figure(title, f"One row per problem of slice {study.hard}.{note}", chart))
     return figures
 
@@ -225,10 +232,12 @@ def _raster_rows(
     return [table[problem] for problem in shown], note
 
 
-def _slug(*parts: str) -> str:
+def slug(*parts: str) -> str:
+    """An element id made of these parts."""
     text = "-".join(parts).lower()
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
 
 
-def _upper(text: str) -> str:
+def upper(text: str) -> str:
+    """The text with a capital at its beginning."""
     return text[:1].upper() + text[1:]

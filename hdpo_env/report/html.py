@@ -1,127 +1,57 @@
-"""One self-contained page: no script, no external resource, readable offline, dark or printed."""
+"""One self-contained page: no external resource, readable offline, without script, or printed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Iterable
+from hashlib import sha256
 from importlib.resources import files
 
-from hdpo_env.report import figures, tables, texts
-from hdpo_env.report.departures import departures
-from hdpo_env.report.findings import context, failures, headline
-from hdpo_env.report.glossary import WORDS
-from hdpo_env.report.markup import Markup, el, join
+from hdpo_env.report.findings import headline
+from hdpo_env.report.markup import Markup, el
+from hdpo_env.report.sections import content
 from hdpo_env.report.study import Study
+from hdpo_env.types import Problem
 
-# Nothing may be fetched or run, whatever text ends up in the page.
+# Nothing may be fetched, and nothing run but our own script, whatever text ends up in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
-def page(study: Study, title: str) -> str:
-    """The whole report as one HTML document."""
+def page(
+    study: Study, title: str, problems: Iterable[Problem] = (), *, show_gold: bool = False
+) -> str:
+    """The whole report as one HTML document.
+
+    ``problems`` give the table of problems its questions, and gold answers if ``show_gold``.
+    """
+    sections = content(study, title, problems, show_gold=show_gold)
+    script = asset("problems.js")
     head = el(
         "head",
         el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        el("meta", http_equiv="Content-Security-Policy", content=f"{_POLICY}; {_allow(script)}"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("title", f"{title}: {headline(study)}"),
         el("style", Markup(stylesheet("chart.css") + stylesheet("page.css") + _switches(study))),
     )
-    body = el("body", el("main", *_content(study, title)))
+    body = el("body", el("main", *sections), el("script", Markup(script)))
     return f"<!doctype html>\n{el('html', head, body, lang='en')}\n"
 
 
 def stylesheet(name: str) -> str:
     """The text of a style sheet that ships with the package."""
+    return asset(name)
+
+
+def asset(name: str) -> str:
+    """The text of a file that ships with the package for the report."""
     return (files("hdpo_env") / "assets" / "report" / name).read_text(encoding="utf-8")
 
 
-def _content(study: Study, title: str) -> list[Markup | None]:
-    return [
-        el("header", el("p", f"hdpo report · {title}", class_="kicker"), el("h1", headline(study))),
-        el("p", context(study), class_="lead"),
-        _legend(study),
-        _section("decide", "What was learned, and what it cost", _grid(figures.deciding(study))),
-        _section("results", "Results", _wide(tables.results(study), "Results")),
-        _trade_off(study),
-        _section("training", "During training", _grid(figures.training(study))),
-        _transitions(study),
-        _section(
-            "control", "The control: never distilled", _grid(figures.control(study)), _CONTROL
-        ),
-        _section(
-            "ablation",
-            "Which divergence, where support is faint",
-            _grid(figures.ablation(study)),
-            _FAINT,
-        ),
-        _failures(study),
-        _departures(study),
-        _completions(study),
-        _glossary(),
-        _data_notes(study),
-    ]
-
-
-_CONTROL = (
-    "Problems of a kind that training neither rewards into reach nor distils. If this slice rose, "
-    "the gains above would need another explanation than distillation."
-)
-_FAINT = (
-    "On this slice the student gives the right tokens almost no probability. The Jensen-Shannon "
-    "divergence then sits at its ceiling and its gradient vanishes; the Kullback-Leibler "
-    "divergence from teacher to student keeps pulling."
-)
-
-
-def _section(key: str, title: str, content: Markup | None, intro: str = "") -> Markup | None:
-    if not content:
-        return None
-    lead = el("p", intro) if intro else None
-    return el(
-        "section",
-        el("h2", title, id=f"{key}-heading"),
-        lead,
-        content,
-        aria_labelledby=f"{key}-heading",
-    )
-
-
-def _grid(shown: Sequence[figures.Figure]) -> Markup | None:
-    return el("div", *map(_figure, shown), class_="grid") if shown else None
-
-
-def _figure(figure: figures.Figure) -> Markup:
-    caption = el("figcaption", el("strong", figure.title), " ", figure.caption)
-    return el("figure", caption, el("div", figure.chart, class_="chart"), _numbers(figure))
-
-
-def _numbers(figure: figures.Figure) -> Markup | None:
-    if not figure.lines:
-        return None
-    table = _wide(tables.numbers(figure.lines), f"Numbers of {figure.title}")
-    return el("details", el("summary", "the numbers"), table)
-
-
-def _wide(table: Markup, label: str) -> Markup:
-    # A table that may scroll sideways can be reached and scrolled by keyboard.
-    return el("div", table, class_="wide", tabindex="0", role="region", aria_label=label)
-
-
-def _legend(study: Study) -> Markup | None:
-    if len(study.variants) < 2:
-        return None
-    looks = figures.looks_of(study)
-    boxes = [
-        el(
-            "label",
-            el("input", type="checkbox", checked="", id=f"show-{looks[v].switch}"),
-            tables.swatch(looks[v]),
-            v,
-        )
-        for v in study.variants
-    ]
-    return el("fieldset", el("legend", "Show"), *boxes, class_="legend")
+def _allow(script: str) -> str:
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return f"script-src 'sha256-{digest}'"
 
 
 def _switches(study: Study) -> str:
@@ -130,74 +60,3 @@ def _switches(study: Study) -> str:
         f"body:has(#show-{i}:not(:checked)) .v{i}{{opacity:.07}}"
         for i in range(len(study.variants))
     )
-
-
-def _trade_off(study: Study) -> Markup | None:
-    figure = figures.trade_off(study)
-    return _section("trade", "Gain against cost", _grid([figure])) if figure else None
-
-
-def _transitions(study: Study) -> Markup | None:
-    moves = [t for v in study.main if (t := tables.transitions(study, v))]
-    if not moves:
-        return None
-    shown = figures.rasters(study)
-    key = el(
-        "p",
-        *(el("span", k, class_=f"key {css}") for k, css in figures.KINDS.items()),
-        class_="keys",
-    )
-    intro = (
-        f"How the problems of slice {study.hard} moved from the first evaluation to the last, "
-        "counted over all seeds."
-    )
-    content = join([el("div", *moves, class_="grid small"), key if shown else None, _grid(shown)])
-    return _section("moves", "From cliff to mixed to saturated", content, intro)
-
-
-def _failures(study: Study) -> Markup:
-    found = failures(study)
-    content = (
-        el("ul", *(el("li", sentence) for sentence in found))
-        if found
-        else el(
-            "p",
-            "Nothing was found by these rules: a deciding metric that does not move, easy "
-            "pass@1 lost against the baseline, saturated divergence, a teacher that loses the "
-            "use of its context, a control that moves.",
-        )
-    )
-    return join([_section("failures", "What does not work", content)])
-
-
-def _departures(study: Study) -> Markup | None:
-    table = departures(study)
-    if table is None:
-        return None
-    intro = "Settings that differ from the published ones; everything else is the preset's."
-    return _section("config", "Departures from the presets", _wide(table, "Departures"), intro)
-
-
-def _completions(study: Study) -> Markup | None:
-    blocks = [
-        block
-        for variant in study.variants
-        for block in texts.completions(study.variants[variant][0])
-    ]
-    intro = "As the models wrote them; unprintable characters are written as code points."
-    return _section("texts", "Completions to read", join(blocks), intro)
-
-
-def _glossary() -> Markup:
-    entries = [join([el("dt", word), el("dd", meaning)]) for word, meaning in WORDS]
-    return join([_section("words", "Words", el("dl", *entries))])
-
-
-def _data_notes(study: Study) -> Markup | None:
-    finished = {id(run) for runs in study.finished.values() for run in runs}
-    notes = [
-        note for run in study.runs for note in texts.data_notes(run, is_at_end=id(run) in finished)
-    ]
-    if not notes:
-        return None
-    return _section("data", "Notes on the data", el("ul", *(el("li", n) for n in notes)))

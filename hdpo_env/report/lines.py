@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hdpo_env.report.axes import Scale, domain, rate, short, spread
+from hdpo_env.report.axes import Axis, Scale, domain, rate, spread
 from hdpo_env.report.canvas import CHARACTER, Frame, drawing, grid, path
 from hdpo_env.report.looks import Look
 from hdpo_env.report.markup import Markup, el
@@ -15,15 +15,21 @@ from hdpo_env.report.seeds import BandPoint
 _GAP = 14.0  # least distance of two labels
 _MAX_STRIPS = 120
 _MAX_MARKED = 26
+STEPS = Axis()
 
 
 @dataclass(frozen=True)
 class Line:
-    """One labelled curve with its band over seeds."""
+    """One labelled curve with its band.
+
+    ``is_stepped`` keeps each value until the next; ``of`` names what a point's number counts.
+    """
 
     label: str
     points: Sequence[BandPoint]
     look: Look
+    is_stepped: bool = False
+    of: str = "seeds"
 
 
 def line_chart(
@@ -33,14 +39,14 @@ def line_chart(
     title: str,
     y_range: tuple[float, float] | None = (0.0, 1.0),
     include_zero: bool = True,
-    x_label: str = "step",
+    axis: Axis = STEPS,
     size: tuple[float, float] = (520, 280),
     until: float = 0,
 ) -> Markup:
-    """Curves over steps, each labelled at its right end.
+    """Curves over an axis, each labelled at its right end.
 
     ``key`` makes the element ids; ``y_range`` None fits the data, with 0 or without;
-    ``until`` is the step that the axis reaches at least.
+    ``until`` is the place that the axis reaches at least.
     """
     tags = max((len(_tag(line)) for line in lines), default=0)
     frame = Frame(*size, right=20 + CHARACTER * tags)
@@ -56,12 +62,12 @@ def line_chart(
         frame,
         key,
         title,
-        _describe_lines(drawn, x_label),
-        grid(x, y, frame, x_label),
+        _describe_lines(drawn, axis),
+        grid(x, y, frame, axis),
         *(_band(line, x, y) for line in drawn),
         *(_stroke(line, x, y, is_marked) for line in drawn),
         *_end_labels(drawn, x, y, frame),
-        *_strips(drawn, x, frame),
+        *_strips(drawn, x, frame, axis),
     )
 
 
@@ -73,20 +79,28 @@ def _x_scale(steps: Sequence[float], frame: Frame) -> Scale:
 def _band(line: Line, x: Scale, y: Scale) -> Markup | None:
     if not any(p.high > p.low for p in line.points):
         return None
-    upper = [(x(p.step), y(p.high)) for p in line.points]
-    lower = [(x(p.step), y(p.low)) for p in reversed(line.points)]
-    return el("path", d=f"{path(upper + lower)}Z", class_=f"band {line.look.classes}")
+    upper = _traced(line, [(x(p.step), y(p.high)) for p in line.points])
+    lower = _traced(line, [(x(p.step), y(p.low)) for p in line.points])
+    return el("path", d=f"{path(upper + lower[::-1])}Z", class_=f"band {line.look.classes}")
 
 
 def _stroke(line: Line, x: Scale, y: Scale, is_marked: bool) -> Markup:
     points = [(x(p.step), y(p.mean)) for p in line.points]
-    marks = points if is_marked else points[-1:]
+    marks = points if is_marked and not line.is_stepped else points[-1:]
     return el(
         "g",
-        el("path", d=path(points), class_="line"),
+        el("path", d=path(_traced(line, points)), class_="line"),
         *(el("circle", cx=px, cy=py, r=2.4, class_="mark") for px, py in marks),
         class_=line.look.classes,
     )
+
+
+def _traced(line: Line, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    # A stepped line goes on at its height to the next point, then jumps.
+    if not line.is_stepped:
+        return list(points)
+    corners = [[a, (b[0], a[1])] for a, b in pairwise(points)]
+    return [point for pair in corners for point in pair] + list(points[-1:])
 
 
 def _tag(line: Line) -> str:
@@ -114,7 +128,7 @@ def _end_labels(lines: Sequence[Line], x: Scale, y: Scale, frame: Frame) -> list
     ]
 
 
-def _strips(lines: Sequence[Line], x: Scale, frame: Frame) -> list[Markup]:
+def _strips(lines: Sequence[Line], x: Scale, frame: Frame, axis: Axis) -> list[Markup]:
     # Invisible columns, one a step, that show every curve's value when the pointer rests on them.
     steps = sorted({p.step for line in lines for p in line.points})
     if len(steps) > _MAX_STRIPS:
@@ -127,7 +141,7 @@ def _strips(lines: Sequence[Line], x: Scale, frame: Frame) -> list[Markup]:
     return [
         el(
             "rect",
-            el("title", _at_step(step, [(i.label, at.get((i.label, step))) for i in lines])),
+            el("title", _at_step(axis.name(step), [(i, at.get((i.label, step))) for i in lines])),
             x=left,
             y=frame.top,
             width=right - left,
@@ -138,18 +152,18 @@ def _strips(lines: Sequence[Line], x: Scale, frame: Frame) -> list[Markup]:
     ]
 
 
-def _at_step(step: float, values: Iterable[tuple[str, BandPoint | None]]) -> str:
-    rows = [f"{label}  {_spoken(point)}" for label, point in values if point]
-    return "\n".join([f"step {short(step)}", *rows])
+def _at_step(name: str, values: Iterable[tuple[Line, BandPoint | None]]) -> str:
+    rows = [f"{line.label}  {_spoken(point, line.of)}" for line, point in values if point]
+    return "\n".join([name, *rows])
 
 
-def _spoken(point: BandPoint) -> str:
+def _spoken(point: BandPoint, of: str) -> str:
     if point.num_seeds == 1:
         return rate(point.mean)
-    return f"{rate(point.mean)} ({rate(point.low)} to {rate(point.high)}, {point.num_seeds} seeds)"
+    return f"{rate(point.mean)} ({rate(point.low)} to {rate(point.high)}, {point.num_seeds} {of})"
 
 
-def _describe_lines(lines: Sequence[Line], x_label: str) -> str:
+def _describe_lines(lines: Sequence[Line], axis: Axis) -> str:
     if not lines:
         return "No data."
     ends = [
@@ -157,4 +171,5 @@ def _describe_lines(lines: Sequence[Line], x_label: str) -> str:
         for line in lines
     ]
     steps = [p.step for line in lines for p in line.points]
-    return f"Lines over {x_label} {min(steps):g} to {max(steps):g}: {'; '.join(ends)}."
+    extent = f"{axis.label} {axis.value(min(steps))} to {axis.value(max(steps))}"
+    return f"Lines over {extent}: {'; '.join(ends)}."

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from hdpo_env.cliffs import read_ledger
-from hdpo_env.cliffs.summary import KINDS
+from hdpo_env.cliffs.transitions import KINDS
 from hdpo_env.errors import DataError
+from hdpo_env.report.histories import training_ledger
 from hdpo_env.report.load import json_object, read_json, run_metrics
 
 #: The time left is told from this many of the newest steps.
@@ -108,7 +108,7 @@ class LiveRun:
         size = sum(file.stat().st_size for file in files)
         if files and size != self._ledger_size:
             self._ledger_size = size
-            self._ledger_events = cliff_events(self.folder / "ledger")
+            self._ledger_events = cliff_events(self.folder)
 
     @property
     def num_bad(self) -> int:
@@ -190,9 +190,8 @@ def _k(found: re.Match[str]) -> int:
 
 def cliff_events(folder: Path) -> list[Event]:
     """How many cliffs were born, escaped and relapsed at each step, from a run's ledger."""
-    try:
-        ledger = read_ledger(folder)
-    except DataError:
+    ledger = training_ledger(folder)
+    if ledger is None:
         return []
     moves = ledger.transitions()
     steps = ledger.events["step"][moves.places]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from hdpo_env.cliffs.triage import Evidence, triage_rows
 from hdpo_env.errors import DataError
+from hdpo_env.report.histories import ledger_of, training_ledger
 from hdpo_env.report.records import CompletionRow, Curve, EvalRow, GroupRow, Run, Skipped
 
 
@@ -56,6 +59,10 @@ def load_run(folder: Path) -> Run:
     config, summary = read_json(folder / "config.json"), read_json(folder / "summary.json")
     curves = _curves(_lines(folder / "metrics.jsonl", skipped), skipped)
     variant, seed = _identity(folder.name, config, summary)
+    groups = tuple(_typed(folder / "groups.jsonl", _group_row, skipped))
+    texts = tuple(_typed(folder / "completions.jsonl", _completion_row, skipped))
+    ledger = training_ledger(folder)
+    skipped += [Skipped("ledger", 0, fault) for fault in ledger.faults] if ledger else []
     return Run(
         name=folder.name,
         algo=_algo(config, summary, variant),
@@ -63,9 +70,12 @@ def load_run(folder: Path) -> Run:
         seed=seed,
         config=config,
         curves=curves,
-        groups=tuple(_typed(folder / "groups.jsonl", _group_row, skipped)),
+        groups=groups,
         evals=_latest(_typed(folder / "eval.jsonl", _eval_row, skipped)),
-        completions=_ends(_typed(folder / "completions.jsonl", _completion_row, skipped)),
+        completions=_ends(texts),
+        texts=_newest(texts),
+        ledger=ledger or ledger_of(groups),
+        findings=tuple(triage_rows(asdict(row) for row in groups if row.evidence)),
         seconds=_seconds(summary, curves),
         skipped=tuple(skipped),
     )
@@ -139,13 +149,23 @@ def _typed(path: Path, make: Any, skipped: list[Skipped]) -> Iterator[Any]:
     for number, row in _lines(path, skipped):
         try:
             yield make(row)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, DataError) as error:
             skipped.append(Skipped(path.name, number, f"has no usable {error}"))
 
 
 def _group_row(row: Mapping[str, Any]) -> GroupRow:
+    counts = [row.get(f"num_{how}") for how in ("correct", "wrong", "abstained")]
+    correct, wrong, abstained = (int(n) if isinstance(n, int) else -1 for n in counts)
+    evidence = row.get("evidence")
+    if evidence is not None:
+        Evidence.from_row(evidence)  # or it is no evidence, which the caller reports
     return GroupRow(
-        int(row["step"]), str(row["problem_id"]), str(row.get("slice", "")), str(row["kind"])
+        int(row["step"]),
+        str(row["problem_id"]),
+        str(row.get("slice", "")),
+        str(row["kind"]),
+        (correct, wrong, abstained) if min(correct, wrong, abstained) >= 0 else None,
+        evidence,
     )
 
 
@@ -174,7 +194,7 @@ def _latest(rows: Iterator[EvalRow]) -> tuple[EvalRow, ...]:
     return tuple({(r.step, r.slice, r.problem_id): r for r in rows}.values())
 
 
-def _ends(rows: Iterator[CompletionRow]) -> tuple[CompletionRow, ...]:
+def _ends(rows: Iterable[CompletionRow]) -> tuple[CompletionRow, ...]:
     # A long run keeps thousands of texts; a reader wants the beginning and the end of each role.
     first: dict[str, list[CompletionRow]] = {}
     last: dict[str, list[CompletionRow]] = {}
@@ -186,6 +206,15 @@ def _ends(rows: Iterator[CompletionRow]) -> tuple[CompletionRow, ...]:
             elif (row.step > held[0].step) if is_newer else (row.step < held[0].step):
                 kept[row.role] = [row]
     return tuple(dict.fromkeys(row for kept in (first, last) for r in kept.values() for row in r))
+
+
+def _newest(rows: Iterable[CompletionRow]) -> dict[str, tuple[CompletionRow, ...]]:
+    newest: dict[str, dict[str, CompletionRow]] = {}
+    for row in rows:
+        held = newest.setdefault(row.problem_id, {})
+        if row.role not in held or row.step >= held[row.role].step:
+            held[row.role] = row
+    return {problem: tuple(held[role] for role in sorted(held)) for problem, held in newest.items()}
 
 
 def _identity(name: str, config: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[str, int]:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hdpo_env.cliffs import Ledger
+from hdpo_env.cliffs.triage import Finding
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -42,6 +45,8 @@ class GroupRow:
     problem_id: str
     slice: str
     kind: str
+    counts: tuple[int, int, int] | None = None  # correct, wrong, abstained
+    evidence: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,11 @@ class CompletionRow:
 
 @dataclass(frozen=True)
 class Run:
-    """One training run as found on disk."""
+    """One training run as found on disk.
+
+    ``completions`` are those of its first and its last step, ``texts`` the latest of each role by
+    problem, ``findings`` the causes of groups without a success.
+    """
 
     name: str
     algo: str
@@ -80,6 +89,9 @@ class Run:
     groups: tuple[GroupRow, ...] = field(default=(), repr=False)
     evals: tuple[EvalRow, ...] = field(default=(), repr=False)
     completions: tuple[CompletionRow, ...] = field(default=(), repr=False)
+    texts: Mapping[str, tuple[CompletionRow, ...]] = field(default_factory=dict, repr=False)
+    ledger: Ledger | None = field(default=None, repr=False)
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
     seconds: float = 0.0
     skipped: tuple[Skipped, ...] = ()
 
@@ -87,6 +99,18 @@ class Run:
     def last_step(self) -> int:
         """The last step that left a metric; 0 if none did."""
         return max((c.steps[-1] for c in self.curves.values()), default=0)
+
+    @property
+    def cliff_threshold(self) -> float:
+        """The number of successes up to which a group is a cliff; 0 if the run does not say."""
+        return float(self.setting("distill", "cliff_threshold", default=0.0))
+
+    def setting(self, *path: str, default: Any) -> Any:
+        """A setting of the algorithm, such as ``setting("distill", "weight", default=0.0)``."""
+        found: Any = self.config.get("algo")
+        for name in path:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return default if found is None else found
 
     @property
     def planned_steps(self) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from hdpo_env.report.axes import Scale, domain, rate
+from hdpo_env.report.axes import Axis, Scale, domain, rate
 from hdpo_env.report.canvas import CHARACTER, Frame, drawing, grid, path
 from hdpo_env.report.looks import Look
 from hdpo_env.report.markup import Markup, el
@@ -50,7 +50,7 @@ def scatter(
         for dot in dots
     ]
     desc = "Points: " + "; ".join(f"{d.label} at {rate(d.x)}, {rate(d.y)}" for d in dots) + "."
-    axes = grid(Scale(0, 1, x(0), x(1)), y, frame, x_label, y_label)
+    axes = grid(Scale(0, 1, x(0), x(1)), y, frame, Axis(x_label), y_label)
     return drawing(frame, key, title, desc, axes, *marks, *_dot_labels(dots, x, y, frame))
 
 

@@ -116,9 +116,8 @@ class Study:
 
     def divergence(self, variant: str) -> str:
         """The divergence of a variant's distillation term; the papers' ``jsd`` if not recorded."""
-        algo = self.variants[variant][0].config.get("algo")
-        distill = algo.get("distill", {}) if isinstance(algo, dict) else {}
-        return str(distill.get("divergence", "jsd"))
+        run = self.variants[variant][0]
+        return str(run.setting("distill", "divergence", default="jsd"))
 
     def start(self, variant: str, key: str) -> SeedMean | None:
         """The first value of a rate, over seeds; None if the variant never had it."""

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from hdpo_env.report.axes import rate, short
+from hdpo_env.report.axes import Axis, rate
+from hdpo_env.report.cliff_figures import CliffFacts, cliff_facts
 from hdpo_env.report.figures import KINDS, kind_of, looks_of
-from hdpo_env.report.lines import Line
+from hdpo_env.report.lines import STEPS, Line
 from hdpo_env.report.looks import Look
 from hdpo_env.report.markup import Markup, el, join
 from hdpo_env.report.records import Run
@@ -109,6 +110,34 @@ def swatch(look: Look) -> Markup:
     )
 
 
+def cliff_table(study: Study) -> Markup | None:
+    """What became of the cliffs of training, a row for each variant."""
+    looks = looks_of(study)
+    rows = [
+        el(
+            "tr",
+            el("th", swatch(looks[variant]), variant, scope="row"),
+            *(el("td", text, class_="num") for text in _fact_cells(facts)),
+            class_=f"v{looks[variant].switch}",
+        )
+        for variant in study.variants
+        if (facts := cliff_facts(study, variant))
+    ]
+    if not rows:
+        return None
+    names = ("problems", "ever a cliff", "escaped", "fell back", "still a cliff", "half escape in")
+    head = el(
+        "tr", el("th", "", scope="col"), *(el("th", n, scope="col", class_="num") for n in names)
+    )
+    return el("table", el("thead", head), el("tbody", *rows), class_="facts")
+
+
+def _fact_cells(facts: CliffFacts) -> list[str]:
+    numbers = [f"{n:,}" for n in facts[:-1]]
+    median = facts.median_steps
+    return [*numbers, "not seen" if median is None else f"{median} steps"]
+
+
 def transitions(study: Study, variant: str) -> Markup | None:
     """From the first to the last evaluation: how many hard problems went from kind to kind."""
     moves = Counter(move for run in study.variants[variant] for move in _moves(run, study.hard))
@@ -144,17 +173,19 @@ def _move_cell(count: int, total: int) -> Markup:
     return el("td", str(count), class_="num heat" if count else "num heat zero", style=share)
 
 
-def numbers(lines: Sequence[Line]) -> Markup:
+def numbers(lines: Sequence[Line], axis: Axis = STEPS) -> Markup:
     """The values behind a line chart, for reading and for screen readers."""
     steps = sorted({p.step for line in lines for p in line.points})
     stride = -(-len(steps) // MAX_NUMBER_ROWS) or 1
     shown = [s for i, s in enumerate(steps) if i % stride == 0 or s == steps[-1]]
     at = {(i, p.step): p.mean for i, line in enumerate(lines) for p in line.points}
-    head = el("tr", el("th", "step", scope="col"), *(el("th", i.label, scope="col") for i in lines))
+    head = el(
+        "tr", el("th", axis.label, scope="col"), *(el("th", i.label, scope="col") for i in lines)
+    )
     rows = [
         el(
             "tr",
-            el("th", short(s), scope="row", class_="num"),
+            el("th", axis.value(s), scope="row", class_="num"),
             *(
                 el("td", rate(at[i, s]) if (i, s) in at else "", class_="num")
                 for i in range(len(lines))

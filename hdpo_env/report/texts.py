@@ -16,7 +16,7 @@ def completions(run: Run) -> list[Markup]:
     for row in run.completions:
         chosen.setdefault((row.step, row.role), []).append(row)
     texts = [
-        _text(row)
+        completion(row)
         for key in sorted(chosen, key=lambda k: (k[1], k[0]))
         for row in chosen[key][:MAX_COMPLETIONS]
     ]
@@ -25,8 +25,9 @@ def completions(run: Run) -> list[Markup]:
     return [el("details", el("summary", f"{run.variant}, seed {run.seed}"), *texts)]
 
 
-def _text(row: CompletionRow) -> Markup:
-    cut = f" · first {MAX_TEXT} of {len(row.text)} characters" if len(row.text) > MAX_TEXT else ""
+def completion(row: CompletionRow, limit: int = MAX_TEXT) -> Markup:
+    """One completion with what is known of it; cut after ``limit`` characters, which is said."""
+    cut = f" · first {limit} of {len(row.text)} characters" if len(row.text) > limit else ""
     answer = f" · answer {row.extracted[:80]}" if row.extracted else ""
     head = (
         f"step {row.step} · {row.role} · problem {row.problem_id[:40]} · {row.outcome}{answer}{cut}"
@@ -34,7 +35,7 @@ def _text(row: CompletionRow) -> Markup:
     return el(
         "div",
         el("p", head, class_=f"verdict {_verdict_class(row)}"),
-        el("pre", row.text[:MAX_TEXT]),
+        el("pre", row.text[:limit]),
         class_="text",
     )
 

@@ -155,11 +155,11 @@ def test_cliff_events_count_the_ledgers_transitions(
     tmp_path_factory: pytest.TempPathFactory, groups: list[tuple[int, str, int]]
 ) -> None:
     """Per step, as many born, escaped and relapsed as the ledger's transitions, told one by one."""
-    folder = tmp_path_factory.mktemp("ledger")
-    with LedgerWriter(folder) as ledger:
+    folder = tmp_path_factory.mktemp("run")
+    with LedgerWriter(folder / "ledger", writer="train") as ledger:
         for step, problem, correct in groups:
             ledger.append(problem, step=step, num_correct=correct, num_wrong=2 - correct)
-    told = Counter((t.step, t.kind) for t in read_ledger(folder).transitions())
+    told = Counter((t.step, t.kind) for t in read_ledger(folder / "ledger").transitions())
     shown = {
         (event.step, part.split()[1]): int(part.split()[0])
         for event in cliff_events(folder)

@@ -1,0 +1,190 @@
+"""What became of the cliffs of training: escapes, moves, beliefs about pass rates, causes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from hdpo_env.cliffs import Beta, PriorFit, fit_prior
+from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
+from hdpo_env.report.axes import Axis, rate
+from hdpo_env.report.bars import Bar, Series, bar_rows, histogram
+from hdpo_env.report.figures import KINDS, Figure, looks_of, slug
+from hdpo_env.report.flows import flow_chart
+from hdpo_env.report.histories import histories, window_counts
+from hdpo_env.report.lines import Line, line_chart
+from hdpo_env.report.seeds import BandPoint
+from hdpo_env.report.study import Study
+from hdpo_env.report.survival import Survival, median_time, survival
+
+#: Bins of the histogram of pass rates.
+NUM_BINS = 20
+#: Fewer problems than this make no distribution.
+MIN_PROBLEMS = 10
+#: A pass rate at which eight rollouts are a cliff nine times out of ten.
+HARD_RATE = 0.01
+
+
+class CliffFacts(NamedTuple):
+    """What became of the cliffs of a variant, over all its seeds; a problem counts once a seed."""
+
+    num_problems: int
+    num_cliffs: int  # were a cliff at some time
+    num_escaped: int  # of these, were then solved at some time
+    num_relapsed: int  # of these, were a cliff again
+    num_standing: int  # are a cliff at their last group
+    median_steps: int | None  # until half had escaped
+
+
+def cliff_facts(study: Study, variant: str) -> CliffFacts | None:
+    """The numbers of one variant; None if no run kept what its groups came to."""
+    lives = [h for run in study.variants[variant] for h in histories(run)]
+    if not lives:
+        return None
+    relapsed = 0
+    for run in study.variants[variant]:
+        if run.ledger is not None:
+            moves = run.ledger.transitions(threshold=run.cliff_threshold)
+            relapsed += len({(m.problem_id, m.policy) for m in moves if m.kind == "relapsed"})
+    times = _times(study, variant)
+    standing = [h for h in lives if (seen := _decided(h.visits)) and seen[-1] == "cliff"]
+    return CliffFacts(
+        num_problems=len(lives),
+        num_cliffs=len(times),
+        num_escaped=sum(t.escaped_step is not None for t in times),
+        num_relapsed=relapsed,
+        num_standing=len(standing),
+        median_steps=median_time(survival(times)),
+    )
+
+
+def _times(study: Study, variant: str) -> list:
+    return [
+        time
+        for run in study.variants[variant]
+        if run.ledger is not None
+        for time in run.ledger.transitions(threshold=run.cliff_threshold).escape_times()
+    ]
+
+
+def _decided(visits: Sequence) -> list[str]:
+    return [visit.kind for visit in visits if visit.kind in KINDS]
+
+
+def escapes(study: Study) -> Figure | None:
+    """The share of cliffs that has escaped, by steps since they were first seen."""
+    looks = looks_of(study)
+    curves = {v: survival(_times(study, v)) for v in study.main}
+    lines = tuple(
+        Line(v, [_escaped(s) for s in curve], looks[v], is_stepped=True, of="at risk")
+        for v, curve in curves.items()
+        if len(curve) > 1
+    )
+    if not lines:
+        return None
+    axis = Axis("steps since it became a cliff")
+    title = "Escapes from cliffs"
+    chart = line_chart(lines, key="escapes", title=title, axis=axis)
+    caption = (
+        "Share of cliffs with a success since, by Kaplan-Meier: problems that training left while "
+        "they were cliffs count for as long as they were watched. Bands are 95 % intervals. An "
+        "escape is noticed when the problem is drawn again."
+    )
+    return Figure(title, caption, chart, lines, axis)
+
+
+def _escaped(s: Survival) -> BandPoint:
+    return BandPoint(s.time, 1 - s.share, 1 - s.high, 1 - s.low, s.num_at_risk)
+
+
+def moves(study: Study, variant: str) -> Figure | None:
+    """From the first to the last group of every problem that was drawn at least twice."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for run in study.variants[variant]:
+        for history in histories(run):
+            kinds = _decided(history.visits)
+            if len(kinds) > 1:
+                counts[kinds[0], kinds[-1]] += 1
+    if counts.total() < MIN_PROBLEMS:
+        return None
+    chart = flow_chart(counts, kinds=KINDS, key=slug("flow", variant), title=f"{variant}: moves")
+    return Figure(variant, f"{counts.total():,} problems drawn at least twice.", chart)
+
+
+def beliefs(study: Study, variant: str) -> Figure | None:
+    """The posterior of pass rates in the first and in the last third of training."""
+    pooled: tuple[list, list] = ([], [])
+    for run in study.variants[variant]:
+        for window, counts in zip(pooled, window_counts(run, histories(run)), strict=True):
+            window.extend(counts)
+    if min(map(len, pooled)) < MIN_PROBLEMS:
+        return None
+    fits = [fit_prior(window) for window in pooled]
+    edges = [i / NUM_BINS for i in range(NUM_BINS + 1)]
+    series, below = [], []
+    looks = ("c0", f"c{looks_of(study)[variant].color or 2}")
+    for name, window, fit, css in zip(_WINDOWS, pooled, fits, looks, strict=True):
+        cdf = mixture_cdf(window, fit.prior, [*edges, HARD_RATE])
+        shares = [b - a for a, b in pairwise(cdf[:-1])]
+        series.append(Series(name, shares, css))
+        below.append(cdf[-1])
+    title = f"Pass rates of training problems, {variant}"
+    chart = histogram(
+        series, edges, key=slug("beliefs", variant), title=title, axis=Axis("pass rate")
+    )
+    return Figure(title, _belief_caption(below, fits, [len(w) for w in pooled]), chart)
+
+
+_WINDOWS = ("first third of training", "last third")
+
+
+def _belief_caption(below: Sequence[float], fits: Sequence[PriorFit], sizes: Sequence[int]) -> str:
+    priors = " and ".join(f"Beta({f.prior.a:.2g}, {f.prior.b:.2g})" for f in fits)
+    edge = " A prior is at the edge of its search box: read it with care."
+    return (
+        f"What the counts say about {sizes[0]:,} and {sizes[1]:,} problems, with priors {priors} "
+        f"fitted to all of them. Share with a pass rate below {rate(HARD_RATE, 2)}: "
+        f"{rate(below[0])} at first, {rate(below[1])} at last."
+        f"{edge if any(f.is_bounded for f in fits) else ''}"
+    )
+
+
+def causes(study: Study, variant: str) -> Figure | None:
+    """Why the groups without a success had none, the most frequent cause first."""
+    found = Counter(f.cause for run in study.variants[variant] for f in run.findings)
+    if not found:
+        return None
+    bars = [
+        Bar(name_of(cause), number, found.total(), f"{ABOUT[cause]}\n{REMEDY[cause]}")
+        for cause, number in found.most_common()
+    ]
+    title = f"Why groups failed, {variant}"
+    chart = bar_rows(bars, key=slug("causes", variant), title=title, css="c3")
+    return Figure(title, f"{found.total():,} groups without a success.", chart)
+
+
+def name_of(cause: Cause) -> str:
+    """A cause as people say it.
+
+    >>> name_of(Cause.NO_ANSWER)
+    'no answer'
+    """
+    return cause.value.replace("_", " ")
+
+
+def mixture_cdf(
+    counts: Sequence[tuple[int, int]], prior: Beta, places: Sequence[float]
+) -> list[float]:
+    """The mean over problems of ``P(p <= x | correct, wrong)``, at each x.
+
+    >>> mixture_cdf([(0, 0)], Beta(1, 1), [0.25, 0.5])
+    [0.25, 0.5]
+    """
+    total = [0.0] * len(places)
+    for (correct, wrong), number in Counter(counts).items():
+        posterior = prior.updated(correct, wrong)
+        for i, x in enumerate(places):
+            total[i] += number * posterior.cdf(x)
+    return [value / len(counts) for value in total]
