@@ -120,7 +120,7 @@ class Trainer:
     def _turn(self, step: int) -> None:
         metrics = self.evaluate(step) if step % self.config.eval.every == 0 else {}
         metrics |= self.step(step)
-        self.ledger.mark()
+        self.ledger.flush()
         self.writer.log(step, metrics)
         self.next_step = step + 1
         self.on_step(step, metrics)
@@ -272,10 +272,10 @@ class Trainer:
 
     def save(self) -> Path:
         """Write a checkpoint of everything the next step depends on."""
+        self.ledger.sync()
         state = {
             "next_step": self.next_step,
             "distilled": self.distilled,
-            "ledger": self.ledger.state(),
             "module": self.policy.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "teacher": self.teacher.state(),
@@ -292,11 +292,11 @@ class Trainer:
         state = checkpoints.load_latest(self.run_dir)
         self.next_step = int(state["next_step"])
         self.distilled = dict(state["distilled"])
-        self.ledger.load(state["ledger"])
         self.policy.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.teacher.load(state["teacher"])
         if self.reference is not None:
             self.reference.module.load_state_dict(state["reference"])
+        self.ledger.forget_from(self.next_step)
         for name in ("metrics", "groups", "completions", "eval"):
             checkpoints.drop_lines_from(self.run_dir / f"{name}.jsonl", self.next_step)

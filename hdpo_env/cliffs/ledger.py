@@ -159,8 +159,24 @@ class LedgerWriter:
                 f"the ledger in {self.folder.name} has lost events: the checkpoint has "
                 f"{state['num_events']}; restore the folder that belongs to it"
             )
-        self._events.truncate(wanted)
-        self._events.seek(wanted)
+        self._cut(int(state["num_events"]))
+
+    def forget_from(self, step: int) -> None:
+        """Cut off the first event of ``step`` or a later one and all that follow it.
+
+        For a run that goes on at ``step``, when nothing of the ledger was kept in its checkpoint.
+        """
+        self.flush()
+        self._events.seek(len(HEADER))
+        records = np.frombuffer(self._events.read(), RECORD)
+        later = np.flatnonzero((records["step"] >= step) & is_sound(records))
+        keep = int(later[0]) if len(later) else len(records)
+        self._cut(keep)
+
+    def _cut(self, num_events: int) -> None:
+        end = len(HEADER) + num_events * RECORD.itemsize
+        self._events.truncate(end)
+        self._events.seek(end)
 
     def close(self) -> None:
         """Write what is buffered and close the files."""

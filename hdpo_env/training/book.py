@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from hdpo_env.cliffs import LedgerWriter
 from hdpo_env.evaluation import ProblemResult
@@ -17,15 +16,13 @@ WRITERS = ("train", "eval")
 class RunLedger:
     """Two writers of ``<run>/ledger``: one for what a step samples, one for what evaluations do.
 
-    Events wait in memory until `flush` or `mark`. A checkpoint keeps the last mark; `load` cuts off
-    what came after it, so that no group is lost or counted twice whenever the run is killed. What
-    is flushed only (the last evaluation) is noted anew by a resumed run that goes on longer.
+    A resumed run forgets the steps that it will take again, so that no group is lost or counted
+    twice whenever the run is killed.
     """
 
     def __init__(self, run_dir: Path, policy: str) -> None:
         folder = run_dir / FOLDER
         self._writers = {w: LedgerWriter(folder, writer=w, policy=policy) for w in WRITERS}
-        self._marks = self._places()
 
     def note_groups(self, groups: Iterable[Group], step: int) -> None:
         """What the step's training groups came to."""
@@ -48,28 +45,15 @@ class RunLedger:
         for writer in self._writers.values():
             writer.flush()
 
-    def mark(self) -> None:
-        """Flush, and take this for the place that the next checkpoint goes back to."""
-        self._marks = self._places()
-
-    def _places(self) -> dict[str, dict[str, int]]:
-        return {name: writer.state_dict() for name, writer in self._writers.items()}
-
-    def state(self) -> dict[str, dict[str, int]]:
-        """The last mark, once the disk has everything."""
+    def sync(self) -> None:
+        """Wait until the disk has everything that a checkpoint is about to count on."""
         for writer in self._writers.values():
             writer.sync()
-        return self._marks
 
-    def load(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Go back to where a checkpoint stood.
-
-        Raises:
-            CheckpointError: the ledger has lost events that the checkpoint has seen.
-        """
-        for name, writer in self._writers.items():
-            writer.load_state_dict(state[name])
-        self._marks = self._places()
+    def forget_from(self, step: int) -> None:
+        """Drop what was noted at ``step`` and later."""
+        for writer in self._writers.values():
+            writer.forget_from(step)
 
     def close(self) -> None:
         """Write what is buffered and close the files."""

@@ -255,6 +255,20 @@ def test_resuming_cuts_off_what_came_after_the_checkpoint(tmp_path: Path) -> Non
     assert (tmp_path / "a/rank0.events").read_bytes() == (tmp_path / "b/rank0.events").read_bytes()
 
 
+@given(rows=events, step=st.integers(0, 26))
+def test_forgetting_keeps_what_came_before(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Event], step: int
+) -> None:
+    """Whatever step a run goes on at, exactly the earlier events stay, and appending goes on."""
+    folder = tmp_path_factory.mktemp("ledger")
+    write(folder, rows)
+    with LedgerWriter(folder, policy="m") as ledger:
+        ledger.forget_from(step)
+        ledger.append("again", step=step, num_correct=0, num_wrong=1)
+    assert rows_of(read_ledger(folder)) == [*rows[:step], ("again", step, 0, 1, 0)]
+    assert read_ledger(folder).faults == ()
+
+
 def test_a_checkpoint_that_the_ledger_does_not_reach_is_refused(tmp_path: Path) -> None:
     """A ledger of another run cannot be resumed silently."""
     with LedgerWriter(tmp_path) as ledger, pytest.raises(CheckpointError, match="has lost events"):

@@ -9,15 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from hdpo_env.cliffs import read_ledger
 from hdpo_env.config import TrainConfig
 from hdpo_env.errors import CheckpointError, TrainingError
 from hdpo_env.trainer import Trainer
 from hdpo_env.training import checkpoints
+from hdpo_env.types import Problem
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -28,6 +32,11 @@ def logged(run_dir: Path) -> list[dict[str, float]]:
     return [
         {k: v for k, v in json.loads(line).items() if not k.startswith("time")} for line in lines
     ]
+
+
+def ledger_of(run_dir: Path) -> dict[str, bytes]:
+    """Every file of the ledger, byte for byte."""
+    return {path.name: path.read_bytes() for path in sorted((run_dir / "ledger").iterdir())}
 
 
 @pytest.mark.parametrize("teacher", ["drifting", "frozen", "ema"])
@@ -52,6 +61,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     moments = [t.optimizer.state_dict()["state"][0]["exp_avg_sq"] for t in (whole, second)]
     assert torch.equal(*moments)
     assert logged(tmp_path / "whole") == logged(tmp_path / "cut")
+    assert ledger_of(tmp_path / "whole") == ledger_of(tmp_path / "cut")
     assert second.distilled == whole.distilled
     assert whole.distilled, "no cliff was distilled, so nothing of that was tested"
 
@@ -94,6 +104,37 @@ def test_a_killed_process_resumes_to_the_same_weights(number: int, tmp_path: Pat
     assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
     whole = logged(tmp_path / "whole" / "hdpo-strong-seed0")
     assert logged(folder) == whole
+    assert ledger_of(folder) == ledger_of(tmp_path / "whole" / "hdpo-strong-seed0")
+
+
+def test_the_ledger_holds_the_groups_of_the_run(
+    make_trainer: MakeTrainer, problems: list[Problem], tmp_path: Path
+) -> None:
+    """Training and held-out counts are those of the logs, also after a run that goes on longer."""
+    trainer = make_trainer("grpo", slices={"held": problems}, run_dir=tmp_path / "run")
+    config = replace(trainer.config, eval=replace(trainer.config.eval, every=2, samples=8))
+    for steps, resume in ((4, False), (6, True)):
+        trainer = make_trainer(
+            replace(config, steps=steps), slices={"held": problems}, run_dir=tmp_path / "run"
+        )
+        trainer.run(resume=resume)
+    groups, results = (rows_of(tmp_path / "run" / f"{n}.jsonl") for n in ("groups", "eval"))
+    train = read_ledger(tmp_path / "run" / "ledger", writer="train").columns()
+    names = ("step", "problem_id", "num_correct", "num_wrong", "num_abstained")
+    told = list(zip(*(train[name].tolist() for name in names), strict=True))
+    assert told == [tuple(row[name] for name in names) for row in groups]
+    held = read_ledger(tmp_path / "run" / "ledger", writer="eval").columns()
+    told = list(zip(*(held[name].tolist() for name in names), strict=True))
+    assert [row["step"] for row in results] == [s for s in (0, 2, 4, 6) for _ in problems]
+    assert told == [
+        (r["step"], r["problem_id"], r["correct"], r["n"] - r["correct"], 0) for r in results
+    ]
+    assert set(train["policy"]) == {"grpo-seed0"}
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_weights(
