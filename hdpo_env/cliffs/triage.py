@@ -78,7 +78,7 @@ class Evidence:
         outcomes: how many rollouts came to each outcome, by its value.
         answers: rollouts whose final answer was judged wrong.
         votes: the largest set of them that agrees.
-        rescued: failures that a lenient reading of the same text would accept.
+        rescued: failures, ambiguous ones aside, that a lenient reading of the text would accept.
         privileged: (correct, judged) privileged rollouts; None if none was tried.
     """
 
@@ -169,11 +169,11 @@ def _shared_reason(evidence: Evidence) -> Cause | None:
     for outcome, count in evidence.outcomes.items():
         if cause := _OF_OUTCOME.get(Outcome(outcome)):
             reasons[cause] += count
-    # A gold that cannot be read fails every rollout alike, and one rescued text in two is no luck.
     if reasons[Cause.UNPARSABLE_GOLD]:
-        return Cause.UNPARSABLE_GOLD
+        return Cause.UNPARSABLE_GOLD  # what fails one rollout in this way fails them all
     least = SHARE * evidence.num_rollouts
-    if evidence.rescued >= least:
+    # What a lenient reading accepts is a matter of form, whatever outcome it was booked under.
+    if (reasons[Cause.FORMAT] + evidence.rescued) >= least:
         return Cause.FORMAT
     return next((cause for cause in Cause if reasons[cause] >= least and reasons[cause]), None)
 
@@ -219,7 +219,11 @@ def _equality(verifier: Verifier) -> Callable[[str, str], bool]:
 
 
 def _rescued(rollouts: Sequence[Rollout], problem: Problem, lenient: Verifier) -> int:
-    failures = [r.completion.text for r in rollouts if r.verdict.correct is False]
+    failures = [
+        r.completion.text
+        for r in rollouts
+        if r.verdict.correct is False and r.verdict.outcome is not Outcome.AMBIGUOUS
+    ]
     return sum(lenient.verify(t, problem.answers).correct is True for t in failures)
 
 
