@@ -1,0 +1,45 @@
+"""Problems in the form that other systems read, privileged context included.
+
+>>> from hdpo_env.exports import to_opsd
+>>> from hdpo_env.types import Problem
+>>> to_opsd([Problem("1+1=?", ("2",), solution="One more than 1 is 2.")])[0]["solution"]
+'One more than 1 is 2.'
+"""
+
+from hdpo_env.exports.carriers import (
+    CARRIERS,
+    TEACHER_CONTEXT,
+    to_nemo_rl,
+    to_openrlhf,
+    to_opsd,
+    to_prime_rl,
+    to_roll,
+    to_sdpg,
+    to_sdpo,
+    to_slime,
+    to_tinker,
+    to_trl,
+    to_verl,
+    to_verl_opsd,
+)
+from hdpo_env.exports.rows import Carrier, Export, LeftOut
+
+__all__ = [
+    "CARRIERS",
+    "Carrier",
+    "Export",
+    "LeftOut",
+    "TEACHER_CONTEXT",
+    "to_trl",
+    "to_verl",
+    "to_verl_opsd",
+    "to_openrlhf",
+    "to_sdpg",
+    "to_opsd",
+    "to_sdpo",
+    "to_prime_rl",
+    "to_tinker",
+    "to_roll",
+    "to_slime",
+    "to_nemo_rl",
+]
