@@ -1,7 +1,7 @@
 """Whole runs of OpenRLHF on the CPU, and what they log."""
 
-import ast
 import importlib.util
+import math
 import os
 import re
 import signal
@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-PLAIN = "openrlhf.cli.train_ppo_ray"
-PLUGIN = "hdpo_plugins.openrlhf.train_ppo_ray"
 STEP = re.compile(r"Global step (\d+): (\{.*?\})$", re.MULTILINE)
 
 
@@ -33,16 +31,11 @@ class Run:
 
     @property
     def steps(self):
-        found = {}
-        for number, text in STEP.findall(self.log):
-            numbers = re.sub(r"\b(nan|inf)\b", '"\\1"', text)
-            found[int(number)] = {
-                key: float(value)
-                if isinstance(value, (int, float)) or value in ("nan", "inf")
-                else value
-                for key, value in ast.literal_eval(numbers).items()
-            }
-        return found
+        """Step number -> the metrics that OpenRLHF logged."""
+        return {
+            int(number): eval(text, {"__builtins__": {}, "nan": math.nan, "inf": math.inf})
+            for number, text in STEP.findall(self.log)
+        }
 
     def parameters(self):
         """The saved model's tensors."""
@@ -52,7 +45,10 @@ class Run:
 
 
 class Stack:
-    """Runs the trainer with flags for the chain model; every run has a folder of its own."""
+    """Runs the trainer with flags for the chain model; a run's name is its folder."""
+
+    PLAIN = "openrlhf.cli.train_ppo_ray"
+    PLUGIN = "hdpo_plugins.openrlhf.train_ppo_ray"
 
     def __init__(self, model, root):
         self.model, self.root = model, root
@@ -92,20 +88,14 @@ class Stack:
             "ckpt.path": folder / "checkpoints",
             **changed,
         }
-        flags = []
-        for name, value in given.items():
-            if value is True:
-                flags.append(f"--{name}")
-            elif value is not None and value is not False:
-                values = value if isinstance(value, (list, tuple)) else [value]
-                flags += [f"--{name}", *map(str, values)]
-        return flags
+        return [text for name, value in given.items() for text in _spelled(name, value)]
 
-    def run(self, name, module, flags, *, environ=(), until=None, seconds=400):
+    def run(self, name, module, data, *, environ=(), until=None, seconds=500, **changed):
         """Run to the end, or until the log holds the text ``until`` and then kill everything."""
         folder = self.root / name
         folder.mkdir(exist_ok=True)
         log = folder / f"log-{time.time_ns()}.txt"
+        flags = self.flags(folder, data, **changed)
         command = [sys.executable, HERE / "cpu.py", HERE / "train.py", module, *flags]
         judging = {
             "HDPO_REWARD_VERIFIER": "exact",
@@ -126,6 +116,17 @@ class Stack:
             finally:
                 _end(process)
         return Run(process.returncode, log.read_text(), folder)
+
+
+def _spelled(name, value):
+    """A flag as it is typed; one that may be repeated, such as --plugin, once for each value."""
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [f"--{name}"]
+    if name == "plugin":
+        return [text for each in value for text in ("--plugin", each)]
+    return [f"--{name}", *map(str, value if isinstance(value, (list, tuple)) else [value])]
 
 
 def _wait(process, log, until, seconds):
@@ -151,6 +152,12 @@ def chain_model():
     folder = Path(sys.prefix) / "models" / "chain"
     _script("chain").write_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def seeded_agent():
+    """An agent file whose generations depend on nothing but the seed."""
+    return HERE / "files" / "seeded_agent.py"
 
 
 @pytest.fixture(scope="session")

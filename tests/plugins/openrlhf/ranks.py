@@ -1,0 +1,203 @@
+"""One rollout batch through the real training step, on spawned ranks without Ray or vLLM.
+
+    python cpu.py ranks.py SPEC.json
+
+Real: OpenRLHF's command line, strategy, model, DeepSpeed engine, replay buffer and training step.
+Of SPEC: ``model`` folder, ``flags``, ``rollouts`` and ``pairs`` for each rank, ``prompts`` for the
+teacher, ``out``: where rank 0 writes gradients before the last optimiser step, parameters after it,
+and the status.
+"""
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import torch
+
+
+class _Captured(Exception):
+    """Carries the parsed arguments out of the command line."""
+
+
+def arguments(flags, plugins=True):
+    """OpenRLHF's nested arguments, from its own command line with our flags in it."""
+    import openrlhf.utils
+    import ray
+
+    def stop(args):
+        raise _Captured(args)
+
+    from hdpo_plugins.openrlhf import launch
+
+    if plugins:
+        launch.install()
+    get_strategy, initialized, argv = openrlhf.utils.get_strategy, ray.is_initialized, sys.argv
+    openrlhf.utils.get_strategy, ray.is_initialized = stop, lambda: True
+    sys.argv = ["train_ppo_ray", *flags]
+    try:
+        runpy.run_module("openrlhf.cli.train_ppo_ray", run_name="__main__", alter_sys=True)
+    except _Captured as found:
+        return found.args[0]
+    finally:
+        openrlhf.utils.get_strategy, ray.is_initialized, sys.argv = get_strategy, initialized, argv
+    raise AssertionError("the command line did not get as far as the strategy")
+
+
+def experience(rollout, gates):
+    """A rollout with its old log-probabilities and advantages, as the controller sends it."""
+    from openrlhf.trainer.ppo_utils.experience import Experience
+
+    ids = rollout["prompt"] + rollout["completion"]
+    num, start = len(rollout["completion"]), len(rollout["prompt"]) - 1
+    mask = torch.zeros(1, len(ids) - 1, dtype=torch.long)
+    mask[0, start:] = torch.tensor(rollout.get("is_action", [1] * num))
+    old = torch.zeros(1, len(ids) - 1)
+    old[0, start:] = torch.tensor(rollout["old"])
+    reward = torch.tensor([rollout["reward"]])
+    return Experience(
+        sequences=torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        action_mask=mask,
+        action_log_probs=old * mask,
+        advantages=torch.full_like(old, rollout["advantage"]) * mask,
+        index=[0],
+        prompts=[rollout["text"]],
+        labels=[""],
+        images=[None],
+        mm_train_inputs=[None],
+        rewards=reward,
+        scores=reward,
+        response_length=torch.tensor([num]),
+        truncated=torch.tensor([False]),
+        total_length=torch.tensor([float(len(ids))]),
+        info={"reward": reward, **{g: torch.tensor([float(rollout["gate"])]) for g in gates}},
+    )
+
+
+def trainer_of(args, spec, rank):
+    """OpenRLHF's actor trainer around a DeepSpeed engine, ours if there are plugins."""
+    import openrlhf.utils
+    from openrlhf.models import Actor
+    from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
+    from openrlhf.utils.utils import get_tokenizer
+
+    strategy = openrlhf.utils.get_strategy(args)
+    strategy.setup_distributed()
+    actor = Actor(
+        args.actor.model_name_or_path,
+        attn_implementation="eager",
+        lora_rank=args.ds.lora.rank,
+        target_modules=args.ds.lora.target_modules,
+        ds_config=strategy.get_ds_train_config(),
+        packing_samples=spec.get("packed", False),
+        temperature=args.rollout.temperature,
+    )
+    tokenizer = get_tokenizer(args.actor.model_name_or_path, actor.model, "left", strategy)
+    config = {
+        "optim": "adam",
+        "adam": vars(args.actor.adam),
+        "lr_scheduler": "constant",
+        "max_norm": args.actor.max_norm,
+        "scheduler_steps": 10,
+    }
+    actor, optimizer, scheduler = strategy.prepare((actor, config))
+    trainer = ActorPPOTrainer(
+        strategy,
+        actor,
+        None,
+        optimizer,
+        scheduler,
+        micro_train_batch_size=args.train.micro_batch_size,
+        tokenizer=tokenizer,
+        vllm_engines=None,
+    )
+    if getattr(args, "plugin", None):
+        from hdpo_plugins.openrlhf.groups import Pair
+        from hdpo_plugins.openrlhf.worker import PluginActorTrainer, Worker
+
+        trainer.__class__ = PluginActorTrainer
+        trainer.worker = Worker(trainer)
+        pairs = [Pair(*map(tuple, pair)) for pair in spec["pairs"][rank]]
+        common = {"step": spec.get("step", 0), "total_steps": spec.get("total_steps", 10)}
+        prompts = spec["prompts"]
+        trainer.worker.tell({"": common, "hdpo": pairs, "sdpg": prompts, "rlsd": prompts})
+    return trainer
+
+
+def recording(trainer):
+    """Gradients of every parameter, as they are when the optimiser is about to use them."""
+    from deepspeed.utils import safe_get_full_grad
+
+    found, step = {}, trainer.strategy.optimizer_step
+    model = trainer.actor.model.module
+
+    def recorded(*args, **kwargs):
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                grad = safe_get_full_grad(parameter)
+                found[name] = None if grad is None else grad.detach().float().cpu().clone()
+        return step(*args, **kwargs)
+
+    trainer.strategy.optimizer_step = recorded
+    return found
+
+
+def parameters(trainer):
+    """Every whole parameter after the step."""
+    import deepspeed
+
+    model = trainer.actor.model.module
+    with deepspeed.zero.GatheredParameters(list(model.parameters())):
+        return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
+
+
+def rank_main(rank, world, port, spec):
+    os.environ.update(
+        RANK=str(rank),
+        WORLD_SIZE=str(world),
+        LOCAL_RANK="0",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+    )
+    torch.set_num_threads(1)
+    args = arguments(spec["flags"], spec.get("launcher", True))
+    trainer = trainer_of(args, spec, rank)
+    torch.manual_seed(7)  # the order in which the replay buffer is read
+    names = [f"{p}/gate_rate" for p in ("sdpg", "rlsd") if p in getattr(args, "plugin", ())]
+    for rollout in spec["rollouts"][rank]:
+        trainer.replay_buffer.append(experience(rollout, names))
+    gradients = recording(trainer) if spec.get("record", True) else {}
+    status = trainer.ppo_train(0.0)
+    after = parameters(trainer)
+    if rank == 0:
+        numbers = {k: float(v) for k, v in status.items() if isinstance(v, (int, float))}
+        torch.save({"gradients": gradients, "parameters": after, "status": numbers}, spec["out"])
+
+
+def main(path):
+    import socket
+
+    spec = json.loads(Path(path).read_text())
+    world = len(spec["rollouts"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if world == 1:
+        rank_main(0, 1, port, spec)
+        return
+    context = torch.multiprocessing.get_context("spawn")
+    ranks = [context.Process(target=rank_main, args=(r, world, port, spec)) for r in range(world)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(240)
+    codes = [process.exitcode for process in ranks]
+    for process in ranks:
+        process.kill()
+    sys.exit(0 if codes == [0] * world else f"exit codes of the ranks: {codes}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,129 @@
+"""OpenRLHF whole (Ray, DeepSpeed ZeRO-2 on two ranks, vLLM), plain and with the plugins."""
+
+import math
+from collections import Counter
+
+import pytest
+
+pytestmark = pytest.mark.host
+pytest.importorskip("openrlhf")
+
+HDPO = {
+    "plugin": ["hdpo"],
+    "data.solution_key": "solution",
+    "hdpo.template": "chain",
+    "hdpo.lambda": 1.0,
+    "hdpo.rollouts_per_cliff": 1,
+    "hdpo.max_cliff_prompts": 3,  # three pairs for two ranks
+}
+BOTH = {
+    **HDPO,
+    "plugin": ["hdpo", "sdpg"],
+    "sdpg.template": "chain",
+    "sdpg.beta": 0.1,
+    "sdpg.warmup_steps": 0,
+    "sdpg.decay_steps": 0,
+}
+
+
+def reward_file():
+    from hdpo_plugins.openrlhf.reward import reward_func
+
+    return reward_func.__file__
+
+
+def numbers(run):
+    return [value for step in run.steps.values() for value in step.values()]
+
+
+def ledger_of(run):
+    from hdpo_env.cliffs.summary import read_ledger
+
+    return read_ledger(run.folder / "checkpoints" / "ledger").columns()
+
+
+@pytest.fixture(scope="module")
+def distilled(stack):
+    """Three steps of HDPO and SDPG on problems of which some are cliffs."""
+    changed = {"reward.remote_url": reward_file(), "algo.advantage.is_correction_level": "token"}
+    return stack.run("distilled", stack.PLUGIN, stack.data("+#*", 24), **changed, **BOTH)
+
+
+def test_hdpo_and_sdpg_train_on_uneven_ranks(distilled):
+    """Every number is finite; each step sends two pairs to one rank and one to the other."""
+    assert distilled.code == 0, distilled.log[-4000:]
+    assert sorted(distilled.steps) == [1, 2, 3]
+    assert all(math.isfinite(value) for value in numbers(distilled))
+    for step in distilled.steps.values():
+        assert (step["hdpo/pairs_rank0"], step["hdpo/pairs_rank1"]) == (2, 1)
+        assert step["hdpo/tokens"] == 21  # six digits and the end, three times
+        assert step["hdpo/loss"] > 0
+        assert step["privileged/pass_rate"] > 0
+        assert step["abstained"] == 0
+    assert max(step["sdpg/loss"] for step in distilled.steps.values()) > 0
+    assert max(step["rollout/reward_mean"] for step in distilled.steps.values()) > 0
+
+
+def test_vllm_samples_from_the_weights_that_were_trained(distilled):
+    """At step 3, two updates on, rollout and training log-probabilities agree within 0.01."""
+    assert abs(distilled.steps[3]["vllm_kl"]) < 0.01
+
+
+def test_the_trained_model_is_saved_and_loads(distilled, chain_model):
+    """Transformers loads the saved folder; its tensors are finite and no longer the base's."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    saved = AutoModelForCausalLM.from_pretrained(distilled.folder / "model", dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(chain_model, dtype=torch.bfloat16).float()
+    for (name, after), before in zip(saved.named_parameters(), base.parameters(), strict=True):
+        assert torch.isfinite(after).all()
+        assert not torch.equal(after, before), name
+
+
+def test_the_ledger_holds_every_group_once(distilled):
+    """24 problems in three steps: 24 events of four rollouts, and as many cliffs as were logged."""
+    events = ledger_of(distilled)
+    assert len(set(events["problem_id"])) == len(events["problem_id"]) == 24
+    assert Counter(events["step"].tolist()) == {1: 8, 2: 8, 3: 8}
+    assert set(events["num_correct"] + events["num_wrong"]) == {4}
+    for number, step in distilled.steps.items():
+        cliffs = (events["step"] == number) & (events["num_correct"] == 0)
+        assert cliffs.sum() == step["hdpo/cliffs"]
+
+
+def test_weight_zero_is_plain_openrlhf_to_the_bit(stack, chain_model, seeded_agent):
+    """Two steps at the same seed end in the same parameters, with the plugins at weight 0."""
+    import torch
+    from safetensors.torch import load_file
+
+    data, changed = stack.data("+#", 16), {"train.agent_func_path": seeded_agent}
+    plain = stack.run("plain", stack.PLAIN, data, **changed)
+    assert plain.code == 0, plain.log[-4000:]
+    zero = {**BOTH, "hdpo.lambda": 0, "sdpg.beta": 0}
+    off = stack.run("off", stack.PLUGIN, data, **changed, **zero)
+    assert off.code == 0, off.log[-4000:]
+    assert sorted(plain.steps) == sorted(off.steps) == [1, 2]
+    ours, theirs, base = (
+        off.parameters(),
+        plain.parameters(),
+        load_file(chain_model / "model.safetensors"),
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert not torch.equal(theirs["lm_head.weight"], base["lm_head.weight"].bfloat16())
+
+
+def test_cliffs_survive_dynamic_filtering(stack):
+    """The filter drops every cliff from the policy's batch; the pairs reach the ranks all the same."""
+    from hdpo_plugins.openrlhf.reward import agent_func
+
+    changed = {"train.agent_func_path": agent_func.__file__, "algo.dynamic_filtering_enable": True}
+    run = stack.run("filtered", stack.PLUGIN, stack.data("+#", 48), **changed, **HDPO)
+    assert run.code == 0, run.log[-4000:]
+    assert run.steps
+    assert all(math.isfinite(value) for value in numbers(run))
+    for step in run.steps.values():
+        assert step["hdpo/cliffs"] > 0
+        assert 0 < step["rollout/reward_mean"] < 1
+    assert sum(step["hdpo/pairs"] for step in run.steps.values()) > 0
