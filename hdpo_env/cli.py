@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "write one offline HTML page about runs",
     "watch": "follow a run in the terminal while it goes on",
     "show": "show a problem as student, teacher and verifier see it",
+    "export": "write problems with privileged context as other trainers read them",
 }
 
 # Which extra brings a package that a command may miss.
@@ -35,6 +36,7 @@ _EXTRAS = {
     "safetensors": "train",
     "jaxtyping": "train",
     "datasets": "data",
+    "pyarrow": "data",
     "wandb": "wandb",
     "vllm": "vllm",
 }

@@ -1,0 +1,102 @@
+"""``hdpo export``: problems with privileged context, as another system reads them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from hdpo_env.errors import DataError
+
+if TYPE_CHECKING:
+    from hdpo_env.exports import Carrier, Export
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write problems for another trainer, with the privileged context where it looks for it."""
+
+    problems: Annotated[str, tyro.conf.Positional]
+    """A file, a hub data set, or a family such as linear or chain#6."""
+    to: str
+    """trl, verl, verl-opsd, openrlhf, sdpg, opsd, sdpo, prime-rl, tinker, roll, slime, nemo-rl."""
+    out: str | None = None
+    """The file to write, .jsonl or .parquet; TO.jsonl by default."""
+    view: str | None = None
+    """Privileged context: solution, answer, masked_solution, prefix:0.5, hints:2, answer+hints:1,
+    reference_only, wrong_answer or none; the system's own by default."""
+    template: str | None = None
+    """Words of the privileged context: hdpo, sdpg, opsd, sdpo or sdft; the system's by default."""
+    student: str | None = None
+    """Words of the student's prompt, such as boxed or plain; the template's own by default."""
+    field_map: str = "plain"
+    """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    split: str = "train"
+    """Split of a family (train, eval, test) or of a hub data set."""
+    limit: int = 1000
+    """At most this many problems."""
+    seed: int = 0
+    """Of a family's problems."""
+    strict: bool = False
+    """Stop at the first problem that lacks what the view needs."""
+    json: bool = False
+    """Print the summary as one JSON object."""
+
+
+def run(options: Options) -> int:
+    """Write the rows; the exit code is 1 if problems were left out.
+
+    Raises:
+        DataError: no problem could be exported.
+    """
+    from hdpo_env.commands.places import find_problems
+    from hdpo_env.exports import CARRIERS
+
+    carrier = CARRIERS[options.to]
+    problems = find_problems(
+        options.problems,
+        field_map=options.field_map,
+        split=options.split,
+        limit=options.limit,
+        seed=options.seed,
+    )
+    export = carrier(
+        problems,
+        view=options.view,
+        template=options.template,
+        student=options.student,
+        strict=options.strict,
+    )
+    if not export:
+        reason = export.left_out[0].reason
+        raise DataError(f"none of {len(problems)} problems could be exported: {reason}")
+    path = options.out or f"{carrier.name}.jsonl"
+    export.save(path)
+    _tell(export, carrier, path, options)
+    return 1 if export.left_out else 0
+
+
+def _tell(export: Export, carrier: Carrier, path: str, options: Options) -> None:
+    if options.json:
+        facts = {
+            "carrier": carrier.name,
+            "file": path,
+            "rows": len(export),
+            "left_out": [left._asdict() for left in export.left_out],
+            "view": options.view or carrier.view,
+            "settings": carrier.settings,
+        }
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    print(f"wrote {len(export)} rows for {carrier.name} to {path}")
+    print(f"to read them: {carrier.settings}")
+    if export.left_out:
+        # Reasons name the problem; without it, equal ones can be counted together.
+        reasons = Counter(left.reason.replace(left.problem_id, "ID") for left in export.left_out)
+        print(f"left out {len(export.left_out)} problems:", file=sys.stderr)
+        for reason, count in reasons.most_common(5):
+            print(f"  {count} x {reason}", file=sys.stderr)
