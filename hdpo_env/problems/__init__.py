@@ -8,10 +8,11 @@ from hdpo_env.problems.family import Family, FamilySource, LevelFamily, Worked
 from hdpo_env.problems.fieldmap import FIELD_MAPS, FieldMap
 from hdpo_env.problems.geometry import GeometryFamily
 from hdpo_env.problems.integers import ModularFamily, NumberTheoryFamily
+from hdpo_env.problems.known import DATASETS, KnownData
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
-from hdpo_env.problems.rows import BadRow, LoadReport, load_problems
+from hdpo_env.problems.rows import BadRow, LoadReport, ProblemStream, load_problems
 from hdpo_env.problems.sequences import SequenceFamily
 from hdpo_env.problems.source import LEVEL_FAMILIES, PROBLEMS, Mixture, ProblemSource
 
@@ -39,7 +40,10 @@ __all__ = [
     "GeometryFamily",
     "FIELD_MAPS",
     "FieldMap",
+    "DATASETS",
+    "KnownData",
     "BadRow",
     "LoadReport",
+    "ProblemStream",
     "load_problems",
 ]

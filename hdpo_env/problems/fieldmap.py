@@ -6,77 +6,31 @@ them in order of preference (``answers|answer``), with an optional transform of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from hdpo_env.errors import ConfigError
+from hdpo_env.problems.transforms import (
+    after_hashes,
+    bare_question,
+    boxed_or_whole,
+    derivation,
+    failure_share,
+    first_text,
+    has_final_answer,
+    last_boxed,
+    last_user_message,
+    level_number,
+    ratio,
+    socratic_hints,
+    socratic_steps,
+    whole,
+    without_calculator,
+)
 from hdpo_env.registry import Registry
 
 _MISSING = object()
-
-
-def last_boxed(text: str) -> str | None:
-    r"""The content of the last ``\boxed{...}`` with balanced braces, or None.
-
-    >>> last_boxed(r"so \boxed{1}, that is \boxed{\frac{1}{2}}.")
-    '\\frac{1}{2}'
-    """
-    _, mark, tail = text.rpartition(r"\boxed{")
-    depth = 1
-    # An escaped character is content: \{ as well as the second backslash of a line break.
-    for token in re.finditer(r"\\.|[{}]", tail, re.DOTALL) if mark else ():
-        depth += {"{": 1, "}": -1}.get(token[0], 0)
-        if depth == 0:
-            return tail[: token.start()]
-    return None
-
-
-def after_hashes(text: str) -> str | None:
-    r"""The final answer of GSM8K: what follows ``####``, without thousands separators.
-
-    >>> after_hashes("12*6=<<12*6=72>>72 eggs\n#### 1,072")
-    '1072'
-    """
-    _, mark, tail = text.rpartition("####")
-    return re.sub(r"(?<=\d),(?=\d{3})", "", tail.strip()) if mark else None
-
-
-def without_calculator(text: str) -> str:
-    r"""A GSM8K solution without its ``<<...>>`` marks and without the ``####`` line.
-
-    >>> without_calculator("12*6=<<12*6=72>>72 eggs\n#### 72")
-    '12*6=72 eggs'
-    """
-    return re.sub(r"<<[^>]*>>", "", text).rpartition("####")[0].strip()
-
-
-def whole(value: Any) -> str:
-    """A number as people write it: ``27.0`` is ``27``.
-
-    >>> whole("27.0"), whole(0.5), whole("x")
-    ('27', '0.5', 'x')
-    """
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip())
-
-
-def level_number(value: Any) -> float | None:
-    """The number in ``"Level 3"``, in ``3`` or in ``"3.5"``.
-
-    >>> level_number("Level 3"), level_number("Level ?")
-    (3.0, None)
-    """
-    found = re.search(r"\d+(\.\d+)?", str(value))
-    return float(found[0]) if found else None
-
-
-def last_user_message(value: Any) -> Any:
-    """The text of a chat's last user turn; a plain string stays itself."""
-    if isinstance(value, str):
-        return value
-    turns = [m["content"] for m in value or () if m.get("role") == "user"]
-    return turns[-1] if turns else None
 
 
 @dataclass(frozen=True)
@@ -146,7 +100,13 @@ class FieldMap:
 
 
 FIELD_MAPS: Registry[FieldMap] = Registry("field_map")
-_MATH = Column("solution", last_boxed)
+
+_AIME = FieldMap(
+    question="problem|Problem|question",
+    answer=Column("answer|Answer|expected_answer|solution", boxed_or_whole),
+    solution=Column("solution|Solution|reference_solution", derivation),
+    id="id|ID|problem_idx|unique_id",
+)
 
 for _name, _map in {
     "plain": FieldMap(
@@ -160,23 +120,66 @@ for _name, _map in {
     "gsm8k": FieldMap(
         answer=Column("answer", after_hashes), solution=Column("answer", without_calculator)
     ),
+    "gsm8k-socratic": FieldMap(
+        answer=Column("answer", after_hashes),
+        solution=Column("answer", socratic_steps),
+        hints=Column("answer", socratic_hints),
+    ),
     "math": FieldMap(
         question="problem",
-        answer=_MATH,
+        answer=Column("solution", last_boxed),
         solution="solution",
         subject="type",
         difficulty=Column("level", level_number),
     ),
+    "math500": FieldMap(
+        question="problem",
+        answer="answer",
+        solution="solution",
+        id="unique_id",
+        subject="subject",
+        difficulty=Column("level", level_number),
+    ),
+    "aime24": _AIME,
+    "aime25": _AIME,
+    "amc23": FieldMap(question="problem|question", answer=Column("answer", whole), id="id"),
     "openmathinstruct2": FieldMap(
         question="problem",
         answer="expected_answer",
         solution="generated_solution",
         subject="problem_source",
     ),
+    "deepmath": FieldMap(
+        question=Column("question|prompt", last_user_message),
+        answer="final_answer|solution",
+        solution="r1_solution_1|r1_solution_2|r1_solution_3",
+        subject="topic",
+        difficulty="difficulty",
+    ),
+    "numinamath15": FieldMap(
+        question="problem",
+        answer="answer",
+        solution="solution",
+        subject="problem_type",
+        keep=has_final_answer,
+    ),
     "dapo": FieldMap(
-        question=Column("prompt", last_user_message),
+        question=Column("prompt", bare_question),
         answer="reward_model.ground_truth|solution",
         id="extra_info.index",
+    ),
+    # difficulty: the share of failures of the 8B model whose solve rate the data set gives
+    "bigmath": FieldMap(
+        question="problem",
+        answer="answer",
+        subject=Column("domain", first_text),
+        difficulty=Column("llama8b_solve_rate", failure_share),
+    ),
+    "deepscaler": FieldMap(
+        question="problem", answer="answer", solution=Column("solution", derivation)
+    ),
+    "polaris": FieldMap(
+        question="problem", answer="answer", difficulty=Column("difficulty", ratio)
     ),
 }.items():
     FIELD_MAPS.add(_name, _map)

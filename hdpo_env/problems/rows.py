@@ -5,18 +5,17 @@ Gold answers and solutions stay out of every report: it names file, line, field 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from hdpo_env.errors import DataError, MissingDependencyError
-from hdpo_env.problems.fieldmap import FIELD_MAPS, Column, FieldMap
+from hdpo_env.errors import DataError
+from hdpo_env.problems.convert import RowFault, problem_of
+from hdpo_env.problems.fieldmap import FieldMap
+from hdpo_env.problems.known import find_known
+from hdpo_env.problems.readers import read_rows
 from hdpo_env.types import Problem
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,68 @@ class LoadReport:
         )
 
 
-class _RowError(Exception):
-    """A row's fault on its way to a `BadRow`."""
+class ProblemStream:
+    """Problems one after the other, without holding them: for data sets larger than memory.
 
-    def __init__(self, field: str, fault: str, remedy: str) -> None:
-        super().__init__(field, fault, remedy)
+    What `load_problems` says of its arguments holds here. ``bad_rows`` and ``num_skipped`` grow as
+    the stream is read. Ids of problems already seen are kept, to find duplicates.
+
+    Raises:
+        DataError: while reading, as `load_problems`.
+        MissingDependencyError: while reading, as `load_problems`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        field_map: FieldMap | str = "plain",
+        split: str = "train",
+        config: str | None = None,
+        limit: int | None = None,
+        strict: bool = False,
+        check: Callable[[Problem], str | None] | None = None,
+    ) -> None:
+        known = None if Path(path).exists() else find_known(str(path))
+        if known:
+            path, config, split = known.path, config or known.config, known.split(split)
+            field_map = known.field_map if field_map == "plain" else field_map
+        self._path, self._split, self._config = str(path), split, config
+        self._columns = FieldMap.parse(field_map) if isinstance(field_map, str) else field_map
+        self._source = Path(path).stem if Path(path).exists() else str(path)
+        self._limit, self._strict, self._check = limit, strict, check
+        self.bad_rows: list[BadRow] = []
+        self.num_skipped = 0
+
+    def __iter__(self) -> Iterator[Problem]:
+        self.bad_rows, self.num_skipped = [], 0
+        seen: set[str] = set()
+        keep = self._columns.keep
+        for line, row in islice(read_rows(self._path, self._split, self._config), self._limit):
+            try:
+                if keep and isinstance(row, Mapping) and not keep(row):
+                    self.num_skipped += 1
+                    continue
+                problem = problem_of(row, self._columns, self._source, self._split)
+                self._check_new(problem, seen)
+            except RowFault as fault:
+                self._report(BadRow(Path(self._path).name, line, *fault.args))
+                continue
+            seen.add(problem.id)
+            yield problem
+
+    def _check_new(self, problem: Problem, seen: set[str]) -> None:
+        if problem.id in seen:
+            raise RowFault(
+                "id", f"{problem.id} is a duplicate", "remove the row or give it its own id"
+            )
+        if self._check and (complaint := self._check(problem)):
+            raise RowFault("answer", complaint, "correct the gold answer")
+
+    def _report(self, bad: BadRow) -> None:
+        if self._strict:
+            raise DataError(f"{bad} (or load without strict to skip bad rows)")
+        self.bad_rows.append(bad)
 
 
 def load_problems(
@@ -76,8 +132,10 @@ def load_problems(
     """Read problems from a ``.jsonl``, ``.json`` or ``.parquet`` file, a folder or a hub id.
 
     Args:
-        path: a file, a folder written by ``datasets.save_to_disk``, or a hub id ``owner/name``.
-        field_map: a ready map's name, ``field=column,...`` or a `FieldMap`.
+        path: a file, a folder written by ``datasets.save_to_disk``, a folder with a copy of a hub
+            data set, a hub id ``owner/name``, or a name in ``DATASETS`` such as ``math500``.
+        field_map: a ready map's name, ``field=column,...`` or a `FieldMap`; "plain", our own
+            columns, stands for the data set's own map where the data set is a known one.
         split: the split to ask a hub data set for; it is noted in every problem.
         config: the hub data set's configuration, such as ``main``.
         limit: read at most this many rows.
@@ -89,204 +147,13 @@ def load_problems(
         DataError: nothing is at this path, or ``strict`` and a row is bad.
         MissingDependencyError: the path needs the ``datasets`` package.
     """
-    columns = FieldMap.parse(field_map) if isinstance(field_map, str) else field_map
-    source = Path(path).stem if Path(path).exists() else str(path)
-    problems: dict[str, Problem] = {}
-    bad_rows: list[BadRow] = []
-    num_skipped = 0
-    for line, row in islice(_rows(str(path), split, config), limit):
-        try:
-            if columns.keep and isinstance(row, Mapping) and not columns.keep(row):
-                num_skipped += 1
-                continue
-            problem = _problem(row, columns, source, split)
-            _check_new(problem, problems, check)
-            problems[problem.id] = problem
-        except _RowError as fault:
-            bad = BadRow(Path(path).name, line, *fault.args)
-            if strict:
-                raise DataError(f"{bad} (or load without strict to skip bad rows)") from None
-            bad_rows.append(bad)
-    return LoadReport(tuple(problems.values()), tuple(bad_rows), num_skipped)
-
-
-def _check_new(
-    problem: Problem, seen: Mapping[str, Problem], check: Callable[[Problem], str | None] | None
-) -> None:
-    if problem.id in seen:
-        raise _RowError(
-            "id", f"{problem.id} is a duplicate", "remove the row or give it its own id"
-        )
-    if check and (complaint := check(problem)):
-        raise _RowError("answer", complaint, "correct the gold answer")
-
-
-def _problem(row: Row | _RowError, columns: FieldMap, source: str, split: str) -> Problem:
-    if isinstance(row, _RowError):
-        raise row
-    if not isinstance(row, Mapping):
-        raise _RowError("(row)", f"it is a {type(row).__name__}", "write one JSON object a line")
-    return Problem(
-        question=_text(row, columns, "question"),
-        answers=_answers(row, columns),
-        solution=_text(row, columns, "solution"),
-        hints=_hints(row, columns),
-        source=source,
+    stream = ProblemStream(
+        path,
+        field_map=field_map,
         split=split,
-        subject=str(_value(row, columns, "subject") or ""),
-        difficulty=_number(row, columns),
-        verifier=columns.verifier,
-        id=_identity(row, columns),
+        config=config,
+        limit=limit,
+        strict=strict,
+        check=check,
     )
-
-
-def _value(row: Row, columns: FieldMap, name: str) -> Any:
-    column: Column | None = getattr(columns, name)
-    if column is None:
-        return None
-    try:
-        return column.read(row)
-    except (TypeError, ValueError, AttributeError, KeyError):
-        raise _RowError(
-            name, f"column {column.path!r} cannot be read", "check the field map's transform"
-        ) from None
-
-
-def _text(row: Row, columns: FieldMap, name: str) -> Any:
-    value = _value(row, columns, name)
-    if value is None and name == "solution":
-        return None
-    if value is None:
-        raise _RowError(name, f"column {_path(columns, name)!r} is missing", _suggest(row))
-    if not isinstance(value, str):
-        raise _RowError(name, f"it is a {type(value).__name__}", "give a string")
-    if not value.strip():
-        if name == "solution":
-            return None
-        raise _RowError(name, "it is blank", "give a non-empty string or remove the row")
-    return value
-
-
-def _answers(row: Row, columns: FieldMap) -> tuple[str, ...]:
-    value = _value(row, columns, "answer")
-    if value is None:
-        raise _RowError(
-            "answer", f"column {_path(columns, 'answer')!r} holds no gold answer", _suggest(row)
-        )
-    several = value if isinstance(value, (list, tuple)) else [value]
-    answers = tuple(_answer_text(v) for v in several)
-    if not any(answers):
-        raise _RowError("answer", "it is empty", "give a gold answer or remove the row")
-    return tuple(a for a in answers if a)
-
-
-def _answer_text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise _RowError("answer", f"it is a {type(value).__name__}", "give a string or a number")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _hints(row: Row, columns: FieldMap) -> tuple[str, ...]:
-    value = _value(row, columns, "hints") or ()
-    if isinstance(value, str) or not all(isinstance(v, str) for v in value):
-        raise _RowError("hints", "it is not a list of strings", "give a list, vague to telling")
-    return tuple(value)
-
-
-def _number(row: Row, columns: FieldMap) -> float | None:
-    value = _value(row, columns, "difficulty")
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        raise _RowError("difficulty", f"it is a {type(value).__name__}", "give a number") from None
-
-
-def _identity(row: Row, columns: FieldMap) -> str:
-    value = _value(row, columns, "id")
-    if not isinstance(value, (str, int, type(None))):
-        raise _RowError("id", f"it is a {type(value).__name__}", "give a string or an integer")
-    return "" if value is None else str(value)
-
-
-def _path(columns: FieldMap, name: str) -> str:
-    return getattr(columns, name).path
-
-
-def _suggest(row: Row) -> str:
-    fitting = [
-        name
-        for name in FIELD_MAPS
-        if all(_reads(FIELD_MAPS[name], field, row) for field in ("question", "answer"))
-    ]
-    found = f"the row has {', '.join(map(str, row)) or 'no columns'}"
-    return f"{found}: use field_map={fitting[0]!r}" if fitting else f"{found}: pass a FieldMap"
-
-
-def _reads(columns: FieldMap, name: str, row: Row) -> bool:
-    try:
-        return bool(_value(row, columns, name))
-    except _RowError:
-        return False
-
-
-def _rows(path: str, split: str, config: str | None) -> Iterator[tuple[int, Any]]:
-    file = Path(path)
-    if file.suffix in (".jsonl", ".json") and file.is_file():
-        return _json_rows(file)
-    return enumerate(_dataset_rows(path, split, config), start=1)
-
-
-def _json_rows(file: Path) -> Iterator[tuple[int, Any]]:
-    with file.open("rb") as lines:
-        if file.suffix == ".json":
-            yield from enumerate(_whole_json(file, lines.read()), start=1)
-            return
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, _parsed(line)
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are both ValueErrors
-        return _RowError(
-            "(row)", f"it is not JSON ({type(error).__name__})", "mend or remove the line"
-        )
-
-
-def _whole_json(file: Path, content: bytes) -> list[Any]:
-    rows = _parsed(content)
-    if not isinstance(rows, list):
-        raise DataError(
-            f"{file.name} is not a JSON list of objects: use .jsonl for one object a line"
-        )
-    return rows
-
-
-def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
-    exists = Path(path).exists()
-    if not exists and (
-        path.count("/") != 1 or Path(path).suffix in (".jsonl", ".json", ".parquet")
-    ):
-        raise DataError(f"nothing is at {path!r}: give a file, a folder or a hub id owner/name")
-    try:
-        import datasets
-    except ImportError:
-        raise MissingDependencyError(
-            f"reading {path!r} needs the datasets package: pip install 'hdpo_env[data]'"
-        ) from None
-    if Path(path).suffix == ".parquet":
-        return datasets.load_dataset("parquet", data_files=path, split="train", streaming=True)
-    if not exists:
-        return datasets.load_dataset(path, config, split=split, streaming=True)
-    try:
-        loaded: Any = datasets.load_from_disk(path)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path!r} is not a problem file: give a .jsonl, .json or .parquet file, a folder "
-            "written by datasets.save_to_disk, or a hub id owner/name"
-        ) from error
-    return loaded[split] if isinstance(loaded, Mapping) else loaded
+    return LoadReport(tuple(stream), tuple(stream.bad_rows), stream.num_skipped)

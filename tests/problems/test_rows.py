@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hdpo_env.errors import ConfigError, DataError, RegistryError
 from hdpo_env.problems import FIELD_MAPS, FieldMap, load_problems
-from hdpo_env.problems.fieldmap import Column, after_hashes, last_boxed, level_number, whole
+from hdpo_env.problems.fieldmap import Column
+from hdpo_env.problems.transforms import after_hashes, last_boxed, level_number, whole
 
 GSM8K = {
     "question": "A coat takes 2 rolls of red cloth and half that much blue cloth. How many rolls?",
@@ -256,3 +257,10 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "plot.svg").write_text("<svg/>")
     with pytest.raises(DataError, match=r"plot.svg' is not a problem file: give a .jsonl"):
         load_problems(tmp_path / "plot.svg")
+
+
+def test_a_hub_that_cannot_be_reached_is_an_error_that_says_what_to_do() -> None:
+    """Without a network the hub's failure comes out as one of ours, with the remedies."""
+    pytest.importorskip("datasets")
+    with pytest.raises(DataError, match=r"'HuggingFaceH4/MATH-500' cannot be opened on the hub"):
+        load_problems("math500")

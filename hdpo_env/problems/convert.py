@@ -1,0 +1,135 @@
+"""One row of other people's data -> one problem, or the field that is at fault and its remedy.
+
+Gold answers and solutions stay out of every fault: it names the field, what it is and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hdpo_env.problems.fieldmap import FIELD_MAPS, Column, FieldMap
+from hdpo_env.problems.readers import Row, Unreadable
+from hdpo_env.types import Problem
+
+
+class RowFault(Exception):  # noqa: N818 (it never leaves this room)
+    """A row's fault on its way to a `BadRow`."""
+
+    def __init__(self, field: str, fault: str, remedy: str) -> None:
+        super().__init__(field, fault, remedy)
+
+
+def problem_of(row: Row | Unreadable, columns: FieldMap, source: str, split: str) -> Problem:
+    """The problem that a row holds, read through a field map.
+
+    Raises:
+        RowFault: the row cannot be a problem.
+    """
+    if isinstance(row, Unreadable):
+        raise RowFault("(row)", row.fault, row.remedy)
+    if not isinstance(row, Mapping):
+        raise RowFault("(row)", f"it is a {type(row).__name__}", "write one JSON object a line")
+    return Problem(
+        question=_text(row, columns, "question"),
+        answers=_answers(row, columns),
+        solution=_text(row, columns, "solution"),
+        hints=_hints(row, columns),
+        source=source,
+        split=split,
+        subject=str(_value(row, columns, "subject") or ""),
+        difficulty=_number(row, columns),
+        verifier=columns.verifier,
+        id=_identity(row, columns),
+    )
+
+
+def _value(row: Row, columns: FieldMap, name: str) -> Any:
+    column: Column | None = getattr(columns, name)
+    if column is None:
+        return None
+    try:
+        return column.read(row)
+    except (TypeError, ValueError, AttributeError, KeyError):
+        raise RowFault(
+            name, f"column {column.path!r} cannot be read", "check the field map's transform"
+        ) from None
+
+
+def _text(row: Row, columns: FieldMap, name: str) -> Any:
+    value = _value(row, columns, name)
+    if value is None and name == "solution":
+        return None
+    if value is None:
+        raise RowFault(name, f"column {_path(columns, name)!r} is missing", _suggest(row))
+    if not isinstance(value, str):
+        raise RowFault(name, f"it is a {type(value).__name__}", "give a string")
+    if not value.strip():
+        if name == "solution":
+            return None
+        raise RowFault(name, "it is blank", "give a non-empty string or remove the row")
+    return value
+
+
+def _answers(row: Row, columns: FieldMap) -> tuple[str, ...]:
+    value = _value(row, columns, "answer")
+    if value is None:
+        raise RowFault(
+            "answer", f"column {_path(columns, 'answer')!r} holds no gold answer", _suggest(row)
+        )
+    several = value if isinstance(value, (list, tuple)) else [value]
+    answers = tuple(_answer_text(v) for v in several)
+    if not any(answers):
+        raise RowFault("answer", "it is empty", "give a gold answer or remove the row")
+    return tuple(a for a in answers if a)
+
+
+def _answer_text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise RowFault("answer", f"it is a {type(value).__name__}", "give a string or a number")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _hints(row: Row, columns: FieldMap) -> tuple[str, ...]:
+    value = _value(row, columns, "hints") or ()
+    if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+        raise RowFault("hints", "it is not a list of strings", "give a list, vague to telling")
+    return tuple(value)
+
+
+def _number(row: Row, columns: FieldMap) -> float | None:
+    value = _value(row, columns, "difficulty")
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        raise RowFault("difficulty", f"it is a {type(value).__name__}", "give a number") from None
+
+
+def _identity(row: Row, columns: FieldMap) -> str:
+    value = _value(row, columns, "id")
+    if not isinstance(value, (str, int, type(None))):
+        raise RowFault("id", f"it is a {type(value).__name__}", "give a string or an integer")
+    return "" if value is None else str(value)
+
+
+def _path(columns: FieldMap, name: str) -> str:
+    return getattr(columns, name).path
+
+
+def _suggest(row: Row) -> str:
+    fitting = [
+        name
+        for name in FIELD_MAPS
+        if all(_reads(FIELD_MAPS[name], field, row) for field in ("question", "answer"))
+    ]
+    found = f"the row has {', '.join(map(str, row)) or 'no columns'}"
+    return f"{found}: use field_map={fitting[0]!r}" if fitting else f"{found}: pass a FieldMap"
+
+
+def _reads(columns: FieldMap, name: str, row: Row) -> bool:
+    try:
+        return bool(_value(row, columns, name))
+    except RowFault:
+        return False
