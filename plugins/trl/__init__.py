@@ -15,7 +15,15 @@ _HOMES = {
     "SDPGTrainer": "sdpg",
 }
 
-__all__ = [*_HOMES]
+__all__ = [
+    "VerdictReward",
+    "to_dataset",
+    "environment_factory",
+    "HDPOConfig",
+    "HDPOTrainer",
+    "SDPGConfig",
+    "SDPGTrainer",
+]
 
 
 def __getattr__(name: str) -> Any:

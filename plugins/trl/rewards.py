@@ -136,7 +136,7 @@ def text_of(completion: Any) -> str:
 
 class _NoRows(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.msg, str) and record.msg.startswith(_ROW_MESSAGE):
+        if isinstance(record.msg, str) and _ROW_MESSAGE in record.msg:  # after a rank
             record.msg = "no reward for a completion: every verifier abstained (row not shown)"
             record.args = ()
         return True
