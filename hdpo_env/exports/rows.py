@@ -130,7 +130,8 @@ class Carrier:
             problems: what is exported.
             view: the privileged context; None takes the carrier's.
             template: the privileged template that words it; None takes the carrier's.
-            student: the student's template; None takes the privileged template's.
+            student: the student's template; None takes the privileged template's, or ``plain`` for
+                problems whose answers are compared exactly.
             groups: student rollouts by problem id, for views that quote from them.
             strict: raise at the first problem that lacks what the view needs.
 
@@ -160,6 +161,8 @@ class Carrier:
         groups: Mapping[str, Group] | None,
     ) -> Entry:
         view, words = view or self.view, template or self.template
+        # The exact verifier accepts no words around an answer, so none are asked for.
+        student = student or ("plain" if problem.verifier == "exact" else None)
         group = (groups or {}).get(problem.id)
         prompt = privileged_prompt(problem, "none", words, student=student)
         if view == "none":

@@ -1,0 +1,90 @@
+"""``hdpo export``: a file that the carrier's field map reads, and what could not go into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hdpo_env.cli import main
+from hdpo_env.exports import CARRIERS
+from hdpo_env.problems import LinearFamily, load_problems
+from hdpo_env.types import Problem
+
+
+@pytest.mark.parametrize("name", list(CARRIERS))
+def test_a_family_goes_to_every_carrier(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file holds the family's problems; the output says how to read it, and shows no row."""
+    out = tmp_path / "rows.jsonl"
+    words = ["linear", "--to", name, "--out", str(out), "--limit", "3", "--seed", "7"]
+    assert main(["export", *words]) == 0
+    printed = capsys.readouterr().out
+    assert f"wrote 3 rows for {name} to {out}" in printed
+    assert CARRIERS[name].settings in printed
+    assert "Collect" not in printed
+    back = load_problems(out, field_map=CARRIERS[name].fields, strict=True).problems
+    assert [p.id for p in back] == [p.id for p in LinearFamily(1).source("train", 7, 3)]
+
+
+def test_problems_left_out_are_counted_aloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal reasons are counted together on stderr; the exit code is 1; strict refuses."""
+    monkeypatch.chdir(tmp_path)
+    problems = [
+        Problem("a", ("1",), solution="SECRET is one."),
+        Problem("b", ("2",)),
+        Problem("c", ("3",)),
+    ]
+    lines = "".join(problem.to_json() + "\n" for problem in problems)
+    Path("mine.jsonl").write_text(lines, encoding="utf-8")
+    assert main(["export", "mine.jsonl", "--to", "opsd"]) == 1
+    shown = capsys.readouterr()
+    assert "wrote 1 rows for opsd to opsd.jsonl" in shown.out
+    assert "left out 2 problems:\n  2 x problem ID has no solution" in shown.err
+    assert "SECRET" not in shown.out + shown.err
+    assert main(["export", "mine.jsonl", "--to", "opsd", "--strict"]) == 2
+    assert "has no solution" in capsys.readouterr().err
+    assert main(["export", "mine.jsonl", "--to", "opsd", "--view", "hints:1"]) == 2
+    assert "none of 3 problems could be exported" in capsys.readouterr().err
+
+
+def test_the_summary_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object with the count, the view and the settings."""
+    out = str(tmp_path / "x.parquet")
+    assert main(["export", "system", "--to", "sdpg", "--out", out, "--limit", "4", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["rows"], facts["view"], facts["left_out"]) == (4, "solution", [])
+    assert Path(facts["file"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["linear", "--to", "tlr"], "unknown carrier 'tlr'"),
+        (["linear", "--to", "trl", "--view", "prefix:9"], "9 is not a share"),
+        (["linear", "--to", "trl", "--template", "hpdo"], "unknown privileged_template 'hpdo'"),
+        (["nowhere.jsonl", "--to", "trl"], "nothing is at 'nowhere.jsonl'"),
+        (["linear", "--to", "trl", "--out", "rows.csv"], "let it end in"),
+    ],
+)
+def test_misuse_is_refused_in_a_sentence(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and what would be right."""
+    assert main(["export", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_exact_answers_are_asked_for_without_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The chain's verifier accepts no box, so the prompt does not ask for one."""
+    out = tmp_path / "x.jsonl"
+    assert main(["export", "chain#6", "--to", "trl", "--out", str(out), "--limit", "1"]) == 0
+    row = json.loads(out.read_text(encoding="utf-8"))
+    assert row["prompt"] == [{"role": "user", "content": row["question"]}]
+    assert row["privileged_context"].startswith("For your eyes only")
