@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hdpo_env.env.parts import prompt_of
 from hdpo_env.errors import MissingDependencyError
+from hdpo_env.exports import to_prime_rl
 from hdpo_env.hosting import judged, number_of, require
-from hdpo_env.privileged import privileged_prompt
 from hdpo_env.problems.source import PROBLEMS
 from hdpo_env.types import Problem
 
@@ -36,18 +35,10 @@ def library() -> Any:
     return vf
 
 
-def row_of(problem: Problem, *, view: str = "none") -> dict[str, Any]:
-    """A dataset row; a ``view`` adds the teacher's text as ``info["demonstration"]``."""
-    info = {
-        "problem_id": problem.id,
-        "verifier": problem.verifier,
-        "answers": list(problem.answers),
-        "demonstration": "",
-    }
-    if view != "none":
-        info["demonstration"] = privileged_prompt(problem, view).messages[-1].content
-    prompt = [{"role": m.role, "content": m.content} for m in prompt_of(problem, None).messages]
-    return {"prompt": prompt, "answer": problem.gold, "info": info}
+def _dataset(problems: list[Problem], view: str) -> Any:
+    exact = all(problem.verifier == "exact" for problem in problems)
+    rows = to_prime_rl(problems, view=view, student="plain" if exact else None, strict=True)
+    return require("datasets", "datasets").Dataset.from_list(list(rows))
 
 
 def load_environment(
@@ -60,7 +51,8 @@ def load_environment(
 ) -> Any:
     """A single-turn environment with the verdict as its only reward.
 
-    ``settings`` go to a source given by its name. Training and evaluation take its splits.
+    ``settings`` go to a source given by its name. Training and evaluation take its splits. A
+    ``view`` other than none adds the teacher's text as ``info["demonstration"]``.
 
     Raises:
         MissingDependencyError: verifiers is missing, or is of the 0.4 line.
@@ -68,14 +60,13 @@ def load_environment(
     vf = library()
     if isinstance(problems, str):
         make = PROBLEMS[problems]
-        train = make(split="train", size=size, **settings)
-        test = make(split="eval", size=eval_size, **settings)
+        train = list(make(split="train", size=size, **settings))
+        test = list(make(split="eval", size=eval_size, **settings))
     else:
         train = test = list(problems)
-    dataset = require("datasets", "datasets").Dataset
     return vf.SingleTurnEnv(
-        dataset=dataset.from_list([row_of(p, view=view) for p in train]),
-        eval_dataset=dataset.from_list([row_of(p, view=view) for p in test]),
+        dataset=_dataset(train, view),
+        eval_dataset=_dataset(test, view),
         rubric=vf.Rubric(funcs=[correct], weights=[1.0]),
     )
 

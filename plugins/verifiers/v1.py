@@ -18,7 +18,7 @@ from typing import Any
 from hdpo_env.env.parts import prompt_of
 from hdpo_env.errors import HdpoError
 from hdpo_env.hosting import judged, require
-from hdpo_env.privileged import privileged_prompt
+from hdpo_env.privileged import privileged_context
 from hdpo_env.problems.source import PROBLEMS
 from hdpo_env.types import Problem, Verdict
 from hdpo_env.verifiers import VERIFIERS, check_gold
@@ -82,7 +82,7 @@ class HdpoConfig(vf.TasksetConfig):
 
 def data_of(problem: Problem, *, view: str = "none") -> HdpoData:
     """The wire form of a problem; a ``view`` adds the teacher's text as ``demonstration``."""
-    teacher = privileged_prompt(problem, view).messages[-1].content if view != "none" else None
+    teacher = privileged_context(problem, view, "sdft") if view != "none" else None
     return HdpoData(
         id=problem.id,
         prompt=prompt_of(problem, None).messages[-1].content,

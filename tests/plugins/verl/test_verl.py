@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from hdpo_plugins.verl.contract import HOSTS, score
-from hdpo_plugins.verl.rows import row_of, write_parquet
 
+from hdpo_env.exports import to_verl
 from hdpo_env.problems import LinearFamily
 
 # Warnings of the host and of what it imports are not ours to mend.
@@ -113,13 +113,14 @@ def test_verls_data_set_reads_our_parquet(tmp_path: Path) -> None:
     from verl.utils.dataset.rl_dataset import RLHFDataset
 
     problems = list(LinearFamily(1).source(size=5))
-    assert write_parquet(problems, tmp_path / "train.parquet", view="answer") == 5
+    sent = to_verl(problems, view="answer")
+    sent.save(tmp_path / "train.parquet")
     config = OmegaConf.create({"cache_dir": str(tmp_path), "filter_overlong_prompts_workers": 1})
     rows = RLHFDataset(str(tmp_path / "train.parquet"), Words(), config)  # type: ignore[arg-type]
     assert len(rows) == 5
-    for problem, row in zip(problems, (rows[i] for i in range(5)), strict=True):
-        expected = row_of(problem, row["index"], view="answer")
-        assert row["raw_prompt"] == expected["prompt"]
-        assert row["reward_model"] == expected["reward_model"]
+    for problem, one, row in zip(problems, sent, (rows[i] for i in range(5)), strict=True):
+        assert row["raw_prompt"] == one["prompt"]
+        assert row["reward_model"] == one["reward_model"]
         assert problem.gold in row["extra_info"]["privileged_context"]
-        assert problem.gold not in row["raw_prompt"][-1]["content"].replace(problem.question, "")
+        (scored,) = score([rf"\boxed{{{problem.gold}}}"], row["reward_model"]["ground_truth"])
+        assert scored["reward_score"] == 1.0
