@@ -19,15 +19,16 @@ TABLE = [
     {"types"},
     {"config", "registry"},
     {"problems", "prompts", "verifiers", "feedback"},
-    {"privileged", "env"},
+    {"privileged", "env", "overlap"},
     {"rollouts", "stats", "advantages", "theory", "exports"},
     {"cliffs", "filters"},
-    {"evaluation", "simulate", "hosting"},
+    {"evaluation", "simulate", "hosting", "difficulty"},
     # torch begins here
     {"losses", "batching"},
     {"policies"},
     {"report", "trainer"},
     {"testing", "conformance", "demo"},
+    {"targets", "pytest_plugin"},
     {"commands"},
     {"cli"},
 ]
