@@ -82,13 +82,13 @@ def test_the_trained_model_is_saved_and_loads(distilled, chain_model):
 
 
 def test_the_ledger_holds_every_group_once(distilled):
-    """24 problems in three steps: 24 events of four rollouts, and as many cliffs as were logged."""
+    """24 problems in three steps: 24 events of four rollouts, and the cliffs that were logged."""
     events = ledger_of(distilled)
     assert len(set(events["problem_id"])) == len(events["problem_id"]) == 24
-    assert Counter(events["step"].tolist()) == {1: 8, 2: 8, 3: 8}
+    assert Counter(events["step"].tolist()) == {0: 8, 1: 8, 2: 8}  # of the sampling policy
     assert set(events["num_correct"] + events["num_wrong"]) == {4}
     for number, step in distilled.steps.items():
-        cliffs = (events["step"] == number) & (events["num_correct"] == 0)
+        cliffs = (events["step"] == number - 1) & (events["num_correct"] == 0)
         assert cliffs.sum() == step["hdpo/cliffs"]
 
 
@@ -115,7 +115,7 @@ def test_weight_zero_is_plain_openrlhf_to_the_bit(stack, chain_model, seeded_age
 
 
 def test_cliffs_survive_dynamic_filtering(stack):
-    """The filter drops every cliff from the policy's batch; the pairs reach the ranks all the same."""
+    """The filter drops cliffs from the policy's batch; their pairs reach the ranks all the same."""
     from hdpo_plugins.openrlhf.reward import agent_func
 
     changed = {"train.agent_func_path": agent_func.__file__, "algo.dynamic_filtering_enable": True}
