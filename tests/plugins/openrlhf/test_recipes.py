@@ -22,16 +22,10 @@ PRESET_OF = {
 
 def flags_of(script):
     """The flags with which a script starts OpenRLHF, evaluation included."""
-    environ = {
-        **os.environ,
-        "LAUNCHER": r"printf %s\n",
-        "REWARD": "reward.py",
-        "EVAL": "eval.jsonl",
-    }
+    chosen = {"LAUNCHER": r"printf %s\n", "REWARD": "reward.py", "EVAL": "eval.jsonl"}
     command = ["bash", SCRIPTS / script, "--train.seed", "7"]
-    done = subprocess.run(
-        command, env={**os.environ, **chosen}, capture_output=True, text=True, check=True
-    )
+    environ = {**os.environ, **chosen}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
