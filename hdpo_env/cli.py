@@ -23,6 +23,8 @@ COMMANDS = {
     "report": "write one offline HTML page about runs",
     "watch": "follow a run in the terminal while it goes on",
     "show": "show a problem as student, teacher and verifier see it",
+    "check": "hold our parts, yours and every installed library to the same contracts",
+    "serve": "serve an environment and its verifier over HTTP and WebSockets",
     "export": "write problems with privileged context as other trainers read them",
 }
 

@@ -32,6 +32,9 @@ class Signature:
     is_async: bool = False
     takes_more: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.ours.partition(':')[2]} as {self.source} calls it"
+
     def check(self) -> None:
         """Compare with our function.
 
@@ -84,6 +87,11 @@ class Host:
     exercises: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     offline: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     recorded: tuple[Signature, ...] = ()
+
+    @property
+    def promises(self) -> tuple[str, ...]:
+        """What is promised, recorded calls first and what needs the library last."""
+        return (*map(str, self.recorded), *self.offline, *self.exercises)
 
     @property
     def installed(self) -> str | None:
@@ -145,20 +153,30 @@ def host_named(name: str) -> Host:
 
 def check_host(host: Host) -> Iterator[Finding]:
     """Keep or break each promise to a host, one finding at a time."""
-    for signature in host.recorded:
-        what = f"{signature.ours.partition(':')[2]} as {signature.source} calls it"
-        yield _finding(host, what, signature.check, f"recorded at {signature.commit[:7]}")
-    for what, exercise in host.offline.items():
-        yield _finding(host, what, exercise, "without the library")
+    return (check_promise(host, what) for what in host.promises)
+
+
+def check_promise(host: Host, what: str) -> Finding:
+    """Keep or break one of a host's ``promises``.
+
+    Raises:
+        RegistryError: the host was not promised this.
+    """
+    recorded = {str(signature): signature for signature in host.recorded}
+    if what in recorded:
+        commit = recorded[what].commit[:7]
+        return _finding(host, what, recorded[what].check, f"recorded at {commit}")
+    if what in host.offline:
+        return _finding(host, what, host.offline[what], "without the library")
+    if what not in host.exercises:
+        raise RegistryError(f"{host.name} has no promise {what!r}; it has {list(host.promises)}")
     version = host.installed
-    for what, exercise in host.exercises.items():
-        if serves(host, version):
-            yield _finding(host, what, exercise, f"{host.distribution} {version}")
-        else:
-            why = f"{host.distribution} is not installed"
-            if version:
-                why = f"{host.distribution} {version} is another line than {host.tested[0]}"
-            yield Finding(host.name, what, "not exercised", why)
+    if serves(host, version):
+        return _finding(host, what, host.exercises[what], f"{host.distribution} {version}")
+    why = f"{host.distribution} is not installed"
+    if version:
+        why = f"{host.distribution} {version} is another line than {host.tested[0]}"
+    return Finding(host.name, what, "not exercised", why)
 
 
 def serves(host: Host, version: str | None) -> bool:
