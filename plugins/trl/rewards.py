@@ -15,7 +15,7 @@ from hdpo_env.verifiers.rewards import reward_of
 
 # TRL logs a whole row of the dataset, privileged columns included, when no reward function gave it
 # a reward. These are the loggers that do.
-_ROW_LOGGERS = ("trl.trainer.grpo_trainer", "trl.experimental.sdpo.sdpo_trainer")
+_ROW_LOGGERS = ("trl.trainer.grpo_trainer", "trl.trainer.rloo_trainer")
 _ROW_MESSAGE = "All reward functions returned None for the following kwargs"
 
 
