@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
+import subprocess
+import sys
+import threading
 from collections.abc import Sequence
 from functools import partial
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -18,7 +23,8 @@ from hypothesis import strategies as st
 from hdpo_env.env import FEEDBACK, GroupEnv, MathEnv, UnicodeText, register_all
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems import PROBLEMS, ChainFamily
-from hdpo_env.types import Completion, GroupKind, Outcome, Problem, Verdict
+from hdpo_env.types import Completion, Outcome, Problem, Verdict
+from hdpo_env.verifiers import ExactVerifier, VerifierPool
 
 IDS = register_all()
 CHAIN = ChainFamily("#", 3).source("train", 0, 20)
@@ -58,11 +64,16 @@ def test_settings_reach_the_source() -> None:
     ]
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("mode", ["sync", "async", "spawn"])
 def test_vector_environments(mode: str) -> None:
-    """Several at once give what each alone gives for its own seed."""
-    kwargs = {"vector_kwargs": {"shared_memory": False}} if mode == "async" else {}
-    many = gymnasium.make_vec("hdpo/chain-add-v0", num_envs=2, vectorization_mode=mode, **kwargs)
+    """Several at once give what each alone gives for its own seed, in fresh processes too."""
+    how = {"shared_memory": False, "context": "spawn" if mode == "spawn" else "fork"}
+    many = gymnasium.make_vec(
+        "hdpo/chain-add-v0",
+        num_envs=2,
+        vectorization_mode="sync" if mode == "sync" else "async",
+        vector_kwargs={} if mode == "sync" else how,
+    )
     try:
         observations, infos = many.reset(seed=[3, 4])
         alone = MathEnv("chain-add")
@@ -145,6 +156,62 @@ def test_a_fork_goes_its_own_way() -> None:
     assert twin.reset()[0] == env.reset()[0]
 
 
+ACTIONS = st.sampled_from(["no", "", "right", "reset"])
+
+
+def play(env: MathEnv, actions: Sequence[str]) -> list[object]:
+    """What an environment says to a list of actions; ``right`` is the answer of its problem."""
+    said: list[object] = []
+    for action in actions:
+        if action == "reset" or env.get_state().is_over:
+            said.append(env.reset())
+        elif env.problem is not None:
+            said.append(env.step(env.problem.gold if action == "right" else action))
+    return [*said, env.render(), env.get_state()]
+
+
+@given(st.lists(ACTIONS), st.lists(ACTIONS), st.lists(ACTIONS))
+def test_forks_are_independent(before: list[str], one: list[str], other: list[str]) -> None:
+    """After any history, two branches each go on as if the other had never been played."""
+
+    def fresh() -> MathEnv:
+        env = MathEnv(CHAIN, max_turns=3, render_mode="ansi")
+        env.reset(seed=5)
+        play(env, before)
+        return env
+
+    env = fresh()
+    saved, twin = env.get_state(), env.fork()
+    assert play(twin, other) == play(fresh(), other)
+    assert env.get_state() == saved
+    assert play(env, one) == play(fresh(), one)
+    env.set_state(saved)  # a state that was taken stays what it was
+    assert play(env, other) == play(fresh(), other)
+
+
+def test_states_travel_between_processes() -> None:
+    """A state survives pickling, and an environment elsewhere goes on from it."""
+    env = MathEnv("linear", max_turns=3)
+    env.reset(seed=2)
+    env.step("no")
+    elsewhere = MathEnv("linear", max_turns=3)
+    elsewhere.set_state(pickle.loads(pickle.dumps(env.get_state())))
+    assert play(elsewhere, ["no", "reset", "right"]) == play(env, ["no", "reset", "right"])
+
+
+@pytest.mark.slow
+def test_a_fresh_process_makes_an_environment_by_its_name() -> None:
+    """``gymnasium.make`` imports the package itself when the id names it."""
+    program = (
+        "import gymnasium\n"
+        "env = gymnasium.make('hdpo_env.env:hdpo/linear-v0', split='eval')\n"
+        "print(env.reset(seed=1)[1]['problem_id'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    expected = MathEnv("linear", split="eval").reset(seed=1)[1]["problem_id"]
+    assert (done.stdout.strip(), done.stderr) == (expected, "")
+
+
 @given(st.text(max_size=50))
 def test_any_text_is_an_action(text: str) -> None:
     """No completion, however odd, breaks an episode."""
@@ -213,7 +280,85 @@ def test_async_stepping_gives_the_same_groups() -> None:
         return [group.correct for group in groups]
 
     assert kinds(asyncio.run(env.astep(rows))) == kinds(env.step(rows)) == [(False, True)] * 3
-    assert GroupKind.MIXED is not None
+
+
+def test_steps_that_wait_together_keep_their_problems() -> None:
+    """Three resets, three awaited steps: each judges the problems of its own reset."""
+    env = GroupEnv(CHAIN, group_size=2, seed=4)
+
+    async def run() -> tuple[list[list[str]], list[list]]:
+        ids, waiting = [], []
+        for _ in range(3):
+            ids.append([prompt.problem_id for prompt in env.reset(num=2)])
+            rows = [[problem.gold, "no"] for problem in env.problems]
+            waiting.append(asyncio.create_task(env.astep(rows)))
+        return ids, await asyncio.gather(*waiting)
+
+    ids, groups = asyncio.run(run())
+    assert [[g.problem.id for g in batch] for batch in groups] == ids
+    assert {g.correct for batch in groups for g in batch} == {(True, False)}
+
+
+def test_a_loop_goes_on_while_groups_are_judged() -> None:
+    """Judging happens off the event loop: a verifier that waits for the loop is answered."""
+    judging, answered = threading.Event(), threading.Event()
+
+    class Waiting(Faulty):
+        def verify(
+            self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+        ) -> Verdict:
+            judging.set()
+            return Verdict(Outcome.CORRECT if answered.wait(30) else Outcome.TIMEOUT)
+
+    async def run() -> list:
+        env = GroupEnv(CHAIN, group_size=1, verifier=Waiting())
+        env.reset(num=1)
+        step = asyncio.create_task(env.astep([["x"]]))
+        while not judging.is_set():
+            await asyncio.sleep(0.001)
+        answered.set()
+        return await step
+
+    [group] = asyncio.run(run())
+    assert group.correct == (True,)
+
+
+def test_a_pool_judges_all_groups_in_one_call() -> None:
+    """A verifier with ``map`` gets every completion at once, in order, with its finish reason."""
+
+    class Many(Faulty):
+        calls: ClassVar[list] = []
+
+        def map(self, items: list) -> list[Verdict]:
+            self.calls.append(items)
+            return [Verdict(Outcome.CORRECT if c == g[0] else Outcome.WRONG) for c, g, _ in items]
+
+    env = GroupEnv(CHAIN, group_size=2, verifier=Many())
+    env.reset(ids=[CHAIN[3].id, CHAIN[1].id])
+    cut = Completion((), CHAIN[1].gold, finish_reason="length")
+    groups = env.step([["no", CHAIN[3].gold], [cut, "no"]])
+    assert [g.correct for g in groups] == [(False, True), (True, False)]
+    [items] = Many.calls
+    assert [item[2] for item in items] == ["stop", "stop", "length", "stop"]
+    with VerifierPool(ExactVerifier(), workers=1) as pool:
+        env = GroupEnv(CHAIN, group_size=2, verifier=pool)
+        env.reset(ids=[CHAIN[3].id])
+        assert env.step([["no", CHAIN[3].gold]])[0].correct == (False, True)
+
+
+def test_group_environments_fork() -> None:
+    """The twin draws and judges the same; what one does leaves the other alone."""
+    env = GroupEnv(CHAIN, group_size=1, seed=9)
+    env.reset(num=4)
+    saved, twin = env.get_state(), env.fork()
+    assert twin.get_state() == saved
+    judged = [g.problem.id for g in twin.step([["x"]] * 4)]
+    assert judged == [p.id for p in env.problems]
+    drawn = [p.problem_id for p in twin.reset(num=6)]
+    assert env.get_state() == saved
+    assert [p.problem_id for p in env.reset(num=6)] == drawn
+    env.set_state(pickle.loads(pickle.dumps(saved)))
+    assert [p.problem_id for p in env.reset(num=6)] == drawn
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import gymnasium
 
-from hdpo_env.env.group_env import GroupEnv
+from hdpo_env.env.group_env import GroupEnv, GroupState
 from hdpo_env.env.math_env import EnvState, MathEnv
 from hdpo_env.env.text import UnicodeText
 from hdpo_env.feedback import FEEDBACK
 from hdpo_env.problems.source import PROBLEMS
 
-__all__ = ["MathEnv", "GroupEnv", "EnvState", "UnicodeText", "FEEDBACK", "register_all"]
+__all__ = [
+    "MathEnv",
+    "GroupEnv",
+    "EnvState",
+    "GroupState",
+    "UnicodeText",
+    "FEEDBACK",
+    "register_all",
+]
 
 
 def register_all() -> list[str]:

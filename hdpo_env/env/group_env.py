@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,20 @@ import numpy as np
 from hdpo_env.env.parts import Judges, find_problem, prompt_of, source_of
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems.source import ProblemSource
-from hdpo_env.types import Completion, Group, Problem, Prompt, Rollout
+from hdpo_env.types import Completion, Group, Problem, Prompt, Rollout, Verdict
 from hdpo_env.verifiers.protocol import Verifier
 from hdpo_env.verifiers.rewards import reward_of
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """What decides how a `GroupEnv` goes on. Its repr shows ids only."""
+
+    problems: tuple[Problem, ...]
+    random_state: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"GroupState(problems={[problem.id for problem in self.problems]})"
 
 
 class GroupEnv:
@@ -74,26 +86,53 @@ class GroupEnv:
         Raises:
             DataError: not exactly G completions for each prompt.
         """
+        return self._judge(self.problems, completions)
+
+    def astep(
+        self, completions: Sequence[Sequence[str | Completion]]
+    ) -> Coroutine[Any, Any, list[Group]]:
+        """The same, to be awaited: judged in a worker thread while the event loop goes on.
+
+        It judges the prompts of the last ``reset`` before this call, even if the environment is
+        reset before it is awaited: several may wait together.
+        """
+        return asyncio.to_thread(self._judge, self.problems, completions)
+
+    def get_state(self) -> GroupState:
+        """The problems in play and the state of the random numbers."""
+        return GroupState(self.problems, dict(self._rng.bit_generator.state))
+
+    def set_state(self, state: GroupState) -> None:
+        """Continue from a state that ``get_state`` of an environment of this kind returned."""
+        self.problems = state.problems
+        self._rng.bit_generator.state = state.random_state
+
+    def fork(self) -> GroupEnv:
+        """A second environment that goes on from here, independently."""
+        twin = GroupEnv(self.source, group_size=self.group_size, template=self.template)
+        twin.judges = self.judges
+        twin.set_state(self.get_state())
+        return twin
+
+    def _judge(
+        self, problems: Sequence[Problem], completions: Sequence[Sequence[str | Completion]]
+    ) -> list[Group]:
         counts = [len(row) for row in completions]
-        if counts != [self.group_size] * len(self.problems):
+        if counts != [self.group_size] * len(problems):
             raise DataError(
-                f"got {counts[:8]} completions for {len(self.problems)} prompts: "
+                f"got {counts[:8]} completions for {len(problems)} prompts: "
                 f"give {self.group_size} for each prompt of the last reset"
             )
+        rows = [
+            [Completion((), c) if isinstance(c, str) else c for c in row] for row in completions
+        ]
+        pairs = [(p, c) for p, row in zip(problems, rows, strict=True) for c in row]
+        judged = zip(pairs, self.judges.verify_all(pairs), strict=True)
         return [
-            self._group(problem, row)
-            for problem, row in zip(self.problems, completions, strict=True)
+            Group(problem, tuple(self._rollout(*next(judged)) for _ in range(self.group_size)))
+            for problem in problems
         ]
 
-    async def astep(self, completions: Sequence[Sequence[str | Completion]]) -> list[Group]:
-        """The same in a worker thread, so that an event loop goes on meanwhile."""
-        return await asyncio.to_thread(self.step, completions)
-
-    def _group(self, problem: Problem, row: Sequence[str | Completion]) -> Group:
-        prompt = prompt_of(problem, self.template)
-        return Group(problem, tuple(self._rollout(problem, prompt, entry) for entry in row))
-
-    def _rollout(self, problem: Problem, prompt: Prompt, entry: str | Completion) -> Rollout:
-        completion = Completion((), entry) if isinstance(entry, str) else entry
-        verdict = self.judges.verify(problem, completion)
-        return Rollout(prompt, completion, verdict, reward_of(verdict))
+    def _rollout(self, pair: tuple[Problem, Completion], verdict: Verdict) -> Rollout:
+        problem, completion = pair
+        return Rollout(prompt_of(problem, self.template), completion, verdict, reward_of(verdict))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hdpo_env.errors import ConfigError, DataError
@@ -23,6 +24,22 @@ class Judges:
         return self.of(problem).verify(
             completion.text, problem.answers, finish_reason=completion.finish_reason
         )
+
+    def verify_all(self, pairs: Sequence[tuple[Problem, Completion]]) -> list[Verdict]:
+        """The verdicts in order; a verifier with a ``map``, as pools have, gets all of its own."""
+        shares: dict[int, tuple[Verifier, list[int]]] = {}  # by identity: not all can be hashed
+        for place, (problem, _) in enumerate(pairs):
+            verifier = self.of(problem)
+            shares.setdefault(id(verifier), (verifier, []))[1].append(place)
+        verdicts: dict[int, Verdict] = {}
+        for verifier, places in shares.values():
+            mine = [pairs[place] for place in places]
+            if (judge_many := getattr(verifier, "map", None)) is None:
+                found = [self.verify(*pair) for pair in mine]
+            else:
+                found = judge_many([(c.text, p.answers, c.finish_reason) for p, c in mine])
+            verdicts.update(zip(places, found, strict=True))
+        return [verdicts[place] for place in range(len(pairs))]
 
     def of(self, problem: Problem) -> Verifier:
         """The verifier that judges this problem."""
