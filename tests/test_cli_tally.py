@@ -111,7 +111,7 @@ def test_processes_count_like_one(tmp_path: Path) -> None:
 def test_how_a_line_says_how_it_came_out(row: dict, correct: bool | None) -> None:
     """Verdict before reward before judging; an abstention is None in each of them."""
     line = json.dumps({"problem_id": "p", **row}).encode()
-    assert LineReader(LineFormat())(line) == (("p", None), correct)
+    assert LineReader(LineFormat())(line) == [(("p", None), correct)]
 
 
 def test_gold_answers_stay_out_of_complaints() -> None:

@@ -201,14 +201,15 @@ def evidence_of(
     return Evidence(
         dict(Counter(r.verdict.outcome.value for r in group.rollouts)),
         len(wrong),
-        largest_agreement(wrong, _equality(verifier))[1],
+        largest_agreement(wrong, equality(verifier))[1],
         _rescued(group.rollouts, problem, lenient) if lenient else 0,
         (sum(judged), len(judged)) if judged is not None else None,
     )
 
 
-def _equality(verifier: Verifier) -> Callable[[str, str], bool]:
-    # An answer is shown to the verifier as a completion that states nothing else.
+def equality(verifier: Verifier) -> Callable[[str, str], bool]:
+    """Whether two final answers are the same to a verifier."""
+    # The second is shown to it as a completion that states nothing else.
     boxed = verifier.name.startswith("math")
 
     def same(first: str, second: str) -> bool:

@@ -6,13 +6,17 @@ import json
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
+from hdpo_env.commands.card import card_of, write_card
 from hdpo_env.commands.cliff_facts import summarize
+from hdpo_env.commands.details import causes, read_details
+from hdpo_env.commands.dialects import DIALECTS
 from hdpo_env.commands.rollout_lines import LineFormat
-from hdpo_env.commands.tally import Tally, tally_file, tally_lines
+from hdpo_env.commands.tally import Tally, tally_file, tally_stream
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.verifiers import VERIFIERS
 
@@ -24,11 +28,16 @@ class Options:
     """Classify groups of rollouts as cliffs, mixed or saturated, and name the cliffs.
 
     Each line is a JSON object with a problem id and a verdict, a reward, or a completion with its
-    gold answer.
+    gold answer. Files of OpenRLHF, TRL, verl, lm-evaluation-harness and of our own runs are
+    recognised by their fields.
     """
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """JSON-lines files; - reads standard input."""
+    """JSON-lines or parquet files; - reads standard input."""
+    dialect: Literal["auto", "own", "groups", "lm-eval", "openrlhf", "trl", "verl"] = "auto"
+    """Which system wrote the files; auto looks at the fields of the first line."""
+    filter: str | None = None
+    """Of lm-evaluation-harness's filters, the one that counts; the first of the file by default."""
     problem_id_field: str = "problem_id"
     """Field that names the problem; dots reach into nested objects."""
     verdict_field: str = "verdict"
@@ -51,6 +60,16 @@ class Options:
     """Who judges completions: math, exact, numeric, gsm8k or choice."""
     ids: Path | None = None
     """Write the id of every problem that was never solved to this file."""
+    causes: bool = False
+    """Also say why groups failed; reads the completions of failures once more."""
+    card: Path | None = None
+    """Write a cliff card (card.md and card.json) to this folder."""
+    data: str = ""
+    """Name of the data set on the card; the files' names by default."""
+    model: str = "unnamed model"
+    """Name of the model on the card."""
+    budget: int = 512
+    """Rollouts a step, for the budget on the card."""
     json: bool = False
     """Print the numbers as JSON instead of a table."""
 
@@ -68,8 +87,15 @@ def run(options: Options) -> int:
         tally.add(_read(path, _format(options)))
     _warn(tally, options)
     facts = summarize(tally, options.threshold)
+    found = _causes(tally, options) if options.causes or options.card else None
+    if options.causes:
+        facts["causes"] = found
     if options.ids is not None:
         options.ids.write_text("".join(f"{i}\n" for i in facts["never_solved"]), encoding="utf-8")
+    if options.card is not None:
+        data = options.data or ", ".join(path.name for path in options.files)
+        names = {"data": data, "model": options.model, "num_rollouts": options.budget}
+        write_card(card_of(tally, facts, found, **names), options.card)
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -79,17 +105,20 @@ def run(options: Options) -> int:
 
 def _read(path: Path, line_format: LineFormat) -> Tally:
     if str(path) == "-":
-        return tally_lines(sys.stdin.buffer, "-", line_format)
+        return tally_stream(sys.stdin.buffer, "-", line_format)
     return tally_file(path, line_format)
 
 
+def _causes(tally: Tally, options: Options) -> dict[str, int] | None:
+    formats = {path: tally.formats[str(path)] for path in options.files if str(path) != "-"}
+    return causes(read_details(formats, options.threshold).findings) if formats else None
+
+
 def _format(options: Options) -> LineFormat:
-    named = {
-        f.name: getattr(options, f"{f.name}_field")
-        for f in fields(LineFormat)
-        if f.name not in ("success_reward", "verifier")
-    }
-    return LineFormat(**named, success_reward=options.success_reward, verifier=options.verifier)
+    given = vars(options)
+    names = [f.name for f in fields(LineFormat)]
+    paths = {name: given[f"{name}_field"] for name in names if f"{name}_field" in given}
+    return LineFormat(**paths, **{name: given[name] for name in names if name not in paths})
 
 
 def _warn(tally: Tally, options: Options) -> None:
@@ -105,6 +134,17 @@ def _warn(tally: Tally, options: Options) -> None:
             f"none of {tally.num_lines} lines could be used: name your fields with "
             "--problem-id-field, --verdict-field, --reward-field, --completion-field, --gold-field"
             f"{found}"
+        )
+    for name, line_format in tally.formats.items():
+        if line_format.dialect in DIALECTS:
+            about = DIALECTS[line_format.dialect].about
+            print(f"note: {name} is read as {line_format.dialect}: {about}", file=sys.stderr)
+    if tally.num_left_out:
+        chosen = {str(f.filter) for f in tally.formats.values() if f.filter}
+        print(
+            f"note: {tally.num_left_out} lines of other filters than {', '.join(sorted(chosen))} "
+            "are left out; --filter chooses another",
+            file=sys.stderr,
         )
     if tally.shaped_rewards:
         seen = ", ".join(f"{r:g}" for r in sorted(tally.shaped_rewards))
@@ -139,6 +179,13 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
         console.print("Every group has one rollout: a cliff is then only a wrong answer.")
     if posterior := facts["posterior"]:
         console.print(_posterior_sentence(posterior), soft_wrap=True)
+    if found := facts.get("causes"):
+        causes_table = Table(title="why groups failed")
+        for name in ("cause", "groups", "what to do"):
+            causes_table.add_column(name, justify="right" if name == "groups" else "left")
+        for name, number in found.items():
+            causes_table.add_row(ABOUT[Cause(name)], f"{number:,}", REMEDY[Cause(name)])
+        console.print(causes_table)
     never = facts["never_solved"]
     if never:
         shown = " ".join(never[:_MAX_IDS])

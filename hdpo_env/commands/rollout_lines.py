@@ -7,11 +7,12 @@ a completion with the gold answer, which is then judged here.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from hdpo_env.commands.dialects import DIALECTS, recognise
 from hdpo_env.problems.fieldmap import Column
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS
@@ -29,6 +30,8 @@ _OUTCOMES: dict[object, bool | None] = {
     **{o.value: Verdict(o).correct for o in Outcome},
 }
 _ABSENT = object()
+_SETTINGS = ("success_reward", "verifier", "dialect", "filter")  # the rest are names of fields
+LOOKED_AT = 20  # first lines among which one must be readable for its dialect to be recognised
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class LineFormat:
 
     Field names may be dotted paths into nested objects. A reward counts as a success from
     ``success_reward`` on; ``verifier`` judges completions that have neither verdict nor reward.
+    ``dialect`` is a name of `DIALECTS`, "own", or "auto" until `settled`; a field that is named
+    otherwise than by default is looked up in the row as it was written. ``filter`` is the one of
+    lm-evaluation-harness's filters whose lines count.
     """
 
     problem_id: str = "problem_id"
@@ -48,6 +54,21 @@ class LineFormat:
     finish_reason: str = "finish_reason"
     success_reward: float = 1.0
     verifier: str = "math"
+    dialect: str = "auto"
+    filter: str | None = None
+
+    def settled(self, rows: Iterable[Mapping[str, Any]]) -> LineFormat:
+        """This format with the dialect of the first row, unless it was given.
+
+        Where the problem's field was named, the file is taken as its reader described it.
+        """
+        first = next(iter(rows), {})
+        named = self.problem_id != "problem_id"
+        dialect = self.dialect
+        if dialect == "auto":
+            dialect = "own" if named else recognise(first)
+        chosen = self.filter if dialect != "lm-eval" else self.filter or first.get("filter")
+        return replace(self, dialect=dialect, filter=chosen)
 
 
 class LineError(Exception):
@@ -61,35 +82,53 @@ class LineError(Exception):
 class LineReader:
     """Reads lines of one format; ``shaped_rewards`` keeps ten rewards that are neither 0 nor 1.
 
+    A line is one rollout, except in dialects where it is several or, left out, none.
+
     >>> LineReader(LineFormat())(b'{"problem_id": "p", "verdict": "wrong"}')
-    (('p', None), False)
+    [(('p', None), False)]
     """
 
     def __init__(self, line_format: LineFormat) -> None:
         self.format = line_format
         self.shaped_rewards: set[float] = set()
+        self.expand = _expander(line_format)
         self._get = {
             f.name: _getter(getattr(line_format, f.name))
             for f in fields(line_format)
-            if f.name not in ("success_reward", "verifier")
+            if f.name not in _SETTINGS
         }
         self._judge = _judge_named(line_format.verifier)
 
-    def __call__(self, line: bytes) -> tuple[GroupKey, bool | None]:
-        """The line's group and whether its rollout is correct (None: the verifier abstained).
+    def __call__(self, line: bytes) -> list[tuple[GroupKey, bool | None]]:
+        """The line's groups and whether its rollouts are correct (None: the verifier abstained).
 
         Raises:
             LineError: the line is not JSON, or lacks what it needs.
         """
-        row = _parsed(line)
+        row = parsed(line)
+        if self.expand is None:
+            return [(self.key(row), self.correct(row))]
+        return [(self.key(one), self.correct(one)) for one in self.expand(row)]
+
+    def key(self, row: Mapping[str, Any]) -> GroupKey:
+        """The group of a row.
+
+        Raises:
+            LineError: it has no usable problem id or step.
+        """
         problem, step = self._get["problem_id"](row), self._get["step"](row)
         if not isinstance(problem, (str, int)) or isinstance(problem, bool):
             raise LineError(f"has no usable {self.format.problem_id!r}", tuple(row))
         if isinstance(step, (dict, list)):
             raise LineError(f"{self.format.step!r} is a {type(step).__name__}, not a number")
-        return (str(problem), None if step is _ABSENT else step), self._correct(row)
+        return str(problem), None if step is _ABSENT else step
 
-    def _correct(self, row: Mapping[str, Any]) -> bool | None:
+    def correct(self, row: Mapping[str, Any]) -> bool | None:
+        """How a row's rollout came out.
+
+        Raises:
+            LineError: it does not say, or not in a way that can be understood.
+        """
         verdict = self._get["verdict"](row)
         if verdict is not _ABSENT:
             return self._from_verdict(verdict)
@@ -97,6 +136,11 @@ class LineReader:
         if reward is not _ABSENT:
             return self._from_reward(reward)
         return self._judged(row)
+
+    def text(self, row: Mapping[str, Any], name: str) -> Any:
+        """One of the row's optional pieces, such as ``completion``; None if it has none."""
+        value = self._get[name](row)
+        return None if value is _ABSENT else value
 
     def _from_verdict(self, verdict: object) -> bool | None:
         known = verdict.strip().lower() if isinstance(verdict, str) else verdict
@@ -128,15 +172,36 @@ class LineReader:
             )
         if not isinstance(completion, str):
             raise LineError(f"{names.completion!r} is a {type(completion).__name__}, not a string")
-        golds = gold if isinstance(gold, list) else [gold]
-        if not golds or not all(isinstance(g, (str, int, float)) for g in golds):
+        if (golds := golds_of(gold)) is None:
             raise LineError(f"{names.gold!r} is not a string or a list of strings")
         reason = self._get["finish_reason"](row)
         reason = reason if isinstance(reason, str) else None
-        return self._judge(completion, tuple(map(str, golds)), reason)
+        return self._judge(completion, golds, reason)
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def golds_of(gold: object) -> tuple[str, ...] | None:
+    """The accepted forms of a gold answer; None if it is not one."""
+    golds = gold if isinstance(gold, list) else [gold]
+    if not golds or not all(isinstance(g, (str, int, float)) for g in golds):
+        return None
+    return tuple(map(str, golds))
+
+
+def first_rows(lines: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+    """The rows among these lines that can be read."""
+    for line in lines:
+        try:
+            yield parsed(line)
+        except LineError:
+            continue
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line.
+
+    Raises:
+        LineError: it is none.
+    """
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -145,6 +210,34 @@ def _parsed(line: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise LineError(f"is a {type(row).__name__}, not an object")
     return row
+
+
+def _expander(
+    line_format: LineFormat,
+) -> Callable[[Mapping[str, Any]], list[dict[str, Any]]] | None:
+    if line_format.dialect in ("own", "auto"):
+        return None
+    dialect, default = DIALECTS[line_format.dialect], LineFormat()
+    # What was named on the command line is looked up in the row as it was written.
+    paths = {
+        getattr(line_format, f.name)
+        for f in fields(line_format)
+        if f.name not in _SETTINGS and getattr(line_format, f.name) != getattr(default, f.name)
+    }
+    named = {name.split(".")[0] for path in paths for name in path.split("|")}
+
+    def expand(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if lacking := sorted(dialect.fields - row.keys()):
+            raise LineError(f"is no {line_format.dialect} line: it lacks {lacking[0]!r}")
+        if line_format.filter is not None and row.get("filter") != line_format.filter:
+            return []
+        written = {name: row[name] for name in named if name in row}
+        try:
+            return [{**one, **written} for one in dialect.rows(row)]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise LineError(f"is no usable {line_format.dialect} line", tuple(row)) from None
+
+    return expand
 
 
 def _getter(path: str) -> Callable[[Mapping[str, Any]], Any]:

@@ -5,16 +5,26 @@ Every line is counted or reported with its number; nothing is dropped in silence
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from hdpo_env.commands.rollout_lines import GroupKey, LineError, LineFormat, LineReader
+from hdpo_env.commands.rollout_lines import (
+    LOOKED_AT,
+    GroupKey,
+    LineError,
+    LineFormat,
+    LineReader,
+    first_rows,
+)
+from hdpo_env.errors import MissingDependencyError
 
 _MAX_NAMED = 10  # faults that are kept with their line; the rest are counted
 _BITS = 40  # counts of three outcomes in one integer: a group costs one dict entry
@@ -45,6 +55,8 @@ class Tally:
     num_read: int = 0  # lines of the files, blank ones included
     num_lines: int = 0
     num_malformed: int = 0
+    num_left_out: int = 0  # lines of other filters than the one that counts
+    formats: dict[str, LineFormat] = field(default_factory=dict)  # by file, as they were recognised
     faults: list[Fault] = field(default_factory=list)
     shaped_rewards: set[float] = field(default_factory=set)
     fields_found: tuple[str, ...] = ()  # of the first line that lacks what it needs
@@ -64,18 +76,22 @@ class Tally:
         self.num_read += other.num_read
         self.num_lines += other.num_lines
         self.num_malformed += other.num_malformed
+        self.num_left_out += other.num_left_out
+        self.formats |= other.formats
         self.shaped_rewards |= other.shaped_rewards
         self.fields_found = self.fields_found or other.fields_found
 
 
 def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> Tally:
-    """Count the lines of one stream."""
+    """Count the lines of one stream, whose format is settled."""
     tally, read = Tally(), LineReader(line_format)
     groups, number = tally.groups, 0
     for number, line in enumerate(lines, start=1):
         try:
-            key, correct = read(line)
-            groups[key] = groups.get(key, 0) + _ONE[correct]
+            rollouts = read(line)
+            for key, correct in rollouts:
+                groups[key] = groups.get(key, 0) + _ONE[correct]
+            tally.num_left_out += not rollouts
         except LineError as error:
             if not line.strip():
                 tally.num_lines -= 1
@@ -90,23 +106,58 @@ def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> T
     return tally
 
 
+def tally_stream(stream: Iterable[bytes], name: str, line_format: LineFormat) -> Tally:
+    """Count the lines of a stream that can be read once only, after looking at the first ones."""
+    lines = iter(stream)
+    head = list(islice(lines, LOOKED_AT))
+    settled = line_format.settled(first_rows(head))
+    tally = tally_lines(chain(head, lines), Path(name).name, settled)
+    tally.formats[name] = settled
+    return tally
+
+
 def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_BYTES) -> Tally:
-    """Count the lines of one file; a file of several parts is read by all cores.
+    """Count the lines of one file, or the rows of a parquet file.
+
+    A file of several parts is read by all cores.
 
     Raises:
         OSError: the file cannot be read.
+        MissingDependencyError: it is a parquet file and pyarrow is not installed.
     """
+    if path.suffix == ".parquet":
+        return tally_stream(parquet_lines(path), str(path), line_format)
     size = path.stat().st_size
-    if size <= part_bytes or not path.is_file():
+    if not path.is_file():
         with path.open("rb") as file:
-            return tally_lines(file, path.name, line_format)
+            return tally_stream(file, str(path), line_format)
+    with path.open("rb") as file:
+        line_format = line_format.settled(first_rows(islice(file, LOOKED_AT)))
     parts = [
         (path, at, min(at + part_bytes, size), line_format) for at in range(0, size, part_bytes)
     ]
-    whole = Tally()
-    for tally in _in_processes(parts):
+    whole = Tally(formats={str(path): line_format})
+    for tally in map(_tally_part, parts) if len(parts) == 1 else _in_processes(parts):
         whole.add(tally)
     return whole
+
+
+def parquet_lines(path: Path) -> Iterator[bytes]:
+    """The rows of a parquet file as JSON lines.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+    """
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{path.name} is a parquet file, which needs pyarrow: pip install 'hdpo_env[data]'"
+        ) from error
+    with ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            for row in batch.to_pylist():
+                yield json.dumps(row, default=str).encode()
 
 
 def _in_processes(parts: Sequence[Part]) -> Iterator[Tally]:

@@ -257,11 +257,7 @@ def test_rows_of_a_run_are_judged_again_together() -> None:
         {"problem_id": "a", "step": 3, "evidence": Evidence({"wrong": 4}, 4, 1).row()},
         {"problem_id": "b", "step": 4, "evidence": Evidence({"correct": 1, "wrong": 3}).row()},
         {"problem_id": "old", "step": 1},
-        {
-            "problem_id": "c",
-            "step": 5,
-            "evidence": {"outcomes": {"wrong": 4}, "privileged": [1, 4]},
-        },
+        {"problem_id": "c", "step": 5, "evidence": told},
     ]
     found = triage_rows(rows)
     assert [(f.problem_id, f.step, f.cause) for f in found] == [

@@ -1,0 +1,148 @@
+"""The cliff card: what is known about the cliffs of one data set under one model, on one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hdpo_env.cliffs import Beta, plan_budget
+from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
+from hdpo_env.commands.tally import Tally
+from hdpo_env.stats import pass_at_k_over_problems
+
+VERSION = 1
+
+
+def card_of(
+    tally: Tally,
+    facts: Mapping[str, Any],
+    causes: Mapping[str, int] | None,
+    *,
+    data: str,
+    model: str,
+    num_rollouts: int,
+) -> dict[str, Any]:
+    """The card as a JSON-able object.
+
+    ``pass_at_k`` is None for rollouts of several steps, which are those of several policies.
+    """
+    posterior = facts["posterior"]
+    budget = []
+    if posterior is not None:
+        prior = Beta(posterior["a"], posterior["b"])
+        sizes = [k for k in (4, 8, 16, 32, 64) if k <= num_rollouts]
+        budget = [
+            asdict(row) for row in plan_budget(prior, num_rollouts=num_rollouts, group_sizes=sizes)
+        ]
+    return {
+        "version": VERSION,
+        "data": data,
+        "model": model,
+        "facts": dict(facts),
+        "pass_at_k": _pass_at_k(tally),
+        "causes": dict(causes) if causes is not None else None,
+        "budget": budget,
+    }
+
+
+def write_card(card: Mapping[str, Any], folder: Path) -> None:
+    """Write ``card.json`` and ``card.md``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(card, indent=2, ensure_ascii=False)
+    (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "card.md").write_text(markdown(card), encoding="utf-8")
+
+
+def _pass_at_k(tally: Tally) -> dict[str, list[float]] | None:
+    if len({step for _, step in tally.groups}) > 1:
+        return None
+    counts = [(c + w, c) for _, (c, w, _) in tally.counts() if c + w]
+    if not counts:
+        return None
+    least = min(n for n, _ in counts)
+    ks = [2**i for i in range(least.bit_length()) if 2**i <= least]
+    return {str(k): list(pass_at_k_over_problems(counts, k)) for k in ks}
+
+
+def markdown(card: Mapping[str, Any]) -> str:
+    """The card for people."""
+    facts = card["facts"]
+    parts = [
+        f"# Cliff card: {card['data']} x {card['model']}",
+        _opening(facts),
+        _table(
+            ("kind", "groups", "share"),
+            [(k, f"{r['groups']:,}", f"{r['rate']:.4f}") for k, r in facts["kinds"].items()],
+        ),
+    ]
+    if card["pass_at_k"]:
+        rows = [
+            (f"pass@{k}", f"{v:.4f}", f"{lo:.4f} to {hi:.4f}")
+            for k, (v, lo, hi) in card["pass_at_k"].items()
+        ]
+        parts += ["## Coverage", _table(("", "estimate", "95 % over problems"), rows)]
+    if card["causes"]:
+        total = sum(card["causes"].values())
+        rows = [
+            (ABOUT[Cause(name)], f"{n:,}", f"{n / total:.3f}", REMEDY[Cause(name)])
+            for name, n in card["causes"].items()
+        ]
+        parts += ["## Why groups fail", _table(("cause", "groups", "share", "what to do"), rows)]
+    if facts["posterior"]:
+        parts += ["## How sure", _posterior(facts["posterior"])]
+    if card["budget"]:
+        parts += ["## What a step buys", _budget(card["budget"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(facts: Mapping[str, Any]) -> str:
+    low, high = facts["group_size"]
+    size = f"{low}" if low == high else f"{low} to {high}"
+    rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
+    return (
+        f"{facts['rollouts']:,} rollouts of {facts['problems']:,} problems in groups of {size}; "
+        f"pass rate {rate}; {facts['abstentions']:,} abstentions, {facts['malformed_lines']:,} "
+        f"malformed lines; {len(facts['never_solved']):,} problems never solved. A cliff is a "
+        "group without a success: an event, not a property of the problem."
+    )
+
+
+def _posterior(posterior: Mapping[str, Any]) -> str:
+    k = posterior["group_size"]
+    return (
+        f"Pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}). A problem that "
+        f"failed {k} times succeeds at least once in the next {k} with probability "
+        f"{posterior['p_not_cliff']:.2f}; one rollout of it succeeds with probability "
+        f"{posterior['cliff_pass_rate']:.4f}."
+    )
+
+
+def _budget(budget: list[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            str(row["group_size"]),
+            str(row["num_prompts"]),
+            f"{row['cliff_rate']:.3f}",
+            f"{row['num_mixed']:.1f}",
+            f"{row['escape_rate']:.3f}",
+            f"{row['cost_per_escape']:.0f}",
+        )
+        for row in sorted(budget, key=lambda row: row["group_size"])
+    ]
+    head = (
+        "G",
+        "prompts",
+        "cliffs",
+        "mixed groups",
+        "cliff opens when retried",
+        "rollouts for one",
+    )
+    return _table(head, rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in r)} |" for r in lines)

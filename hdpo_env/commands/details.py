@@ -1,0 +1,154 @@
+"""Rollouts in files -> what each group's rollouts came to and stated, for finding causes.
+
+Slower than counting: failures are read again by the verifier, in this process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hdpo_env.cliffs import Evidence, Finding, GroupRates, classify_correct, triage_rows
+from hdpo_env.cliffs.agreement import largest_agreement
+from hdpo_env.cliffs.triage import equality
+from hdpo_env.commands.rollout_lines import (
+    GroupKey,
+    LineError,
+    LineFormat,
+    LineReader,
+    golds_of,
+    parsed,
+)
+from hdpo_env.commands.tally import parquet_lines
+from hdpo_env.types import Outcome
+from hdpo_env.verifiers import VERIFIERS, Verifier
+
+_NO_GOLD = ("0",)  # stands in where a file holds none: what is extracted does not depend on it
+_ABSTENTIONS = (Outcome.TIMEOUT, Outcome.ERROR, Outcome.BAD_GOLD)
+
+
+@dataclass
+class GroupDetail:
+    """Outcomes of one group, the final answers judged wrong, and failures that read as right."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    answers: list[str] = field(default_factory=list)
+    rescued: int = 0
+
+    def evidence(self, verifier: Verifier) -> Evidence:
+        """The counts that `triage_rows` reads."""
+        votes = largest_agreement(self.answers, equality(verifier))[1]
+        return Evidence(dict(self.outcomes), len(self.answers), votes, self.rescued)
+
+    @property
+    def correct(self) -> list[bool | None]:
+        """The verdicts, in no order."""
+        known = {Outcome.CORRECT.value: True, **{o.value: None for o in _ABSTENTIONS}}
+        return [known.get(name, False) for name, n in self.outcomes.items() for _ in range(n)]
+
+
+class DetailReader:
+    """Reads rows of one format and files what they say under their groups."""
+
+    def __init__(self, line_format: LineFormat, groups: dict[GroupKey, GroupDetail]) -> None:
+        self.reader = LineReader(line_format)
+        self.verifier = VERIFIERS[line_format.verifier]()
+        self.groups = groups
+
+    def line(self, line: bytes) -> None:
+        """File one line.
+
+        Raises:
+            LineError: it cannot be counted.
+        """
+        row, expand = parsed(line), self.reader.expand
+        for one in [row] if expand is None else expand(row):
+            detail = self.groups.setdefault(self.reader.key(one), GroupDetail())
+            self._file(one, self.reader.correct(one), detail)
+
+    def _file(self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail) -> None:
+        outcome = Outcome.CORRECT if correct else self._outcome(row, correct, detail)
+        detail.outcomes[outcome.value] += 1
+
+    def _outcome(
+        self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail
+    ) -> Outcome:
+        told = self._told(row)
+        if told not in (None, Outcome.WRONG):
+            return told
+        text, ended = (self.reader.text(row, n) for n in ("completion", "finish_reason"))
+        if not isinstance(text, str):
+            cut = Outcome.TRUNCATED if ended == "length" else Outcome.WRONG
+            return Outcome.ERROR if correct is None else cut
+        golds = golds_of(self.reader.text(row, "gold"))
+        has_gold = golds is not None and golds != ("None",)
+        verdict = self.verifier.verify(
+            text,
+            golds if golds is not None and has_gold else _NO_GOLD,
+            finish_reason=ended if isinstance(ended, str) else None,
+        )
+        if correct is None:
+            return verdict.outcome if verdict.is_abstention else Outcome.ERROR
+        if verdict.outcome is Outcome.CORRECT and has_gold:
+            detail.rescued += 1
+        elif verdict.extracted and verdict.outcome in (Outcome.WRONG, Outcome.CORRECT):
+            detail.answers.append(verdict.extracted)
+        is_telling = verdict.outcome in (Outcome.NO_ANSWER, Outcome.AMBIGUOUS, Outcome.TRUNCATED)
+        if is_telling or (verdict.outcome is Outcome.BAD_GOLD and has_gold):
+            return verdict.outcome
+        return Outcome.WRONG
+
+    def _told(self, row: Mapping[str, Any]) -> Outcome | None:
+        verdict = self.reader.text(row, "verdict")
+        named = {outcome.value: outcome for outcome in Outcome}
+        return named.get(verdict.strip().lower()) if isinstance(verdict, str) else None
+
+
+@dataclass(frozen=True)
+class Details:
+    """What the groups of some files are, and why those without a success failed."""
+
+    kinds: GroupRates
+    findings: list[Finding]
+
+
+def read_details(formats: Mapping[Path, LineFormat], threshold: int = 0) -> Details:
+    """Read files once more, whose formats are settled; lines that cannot be counted are skipped."""
+    groups: dict[GroupKey, GroupDetail] = {}
+    verifier: Verifier | None = None
+    for path, line_format in formats.items():
+        reader = DetailReader(line_format, groups)
+        verifier = verifier or reader.verifier
+        for line in _lines(path):
+            try:
+                reader.line(line)
+            except LineError:
+                continue  # `tally_file` has named and counted it
+    kinds = Counter(classify_correct(g.correct, threshold=threshold) for g in groups.values())
+    rates = GroupRates(**{f"num_{kind.value}": n for kind, n in kinds.items()})
+    return Details(rates, triage_rows(_rows(groups, verifier)) if verifier else [])
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.suffix == ".parquet":
+        yield from parquet_lines(path)
+        return
+    with path.open("rb") as file:
+        yield from file
+
+
+def _rows(
+    groups: Mapping[GroupKey, GroupDetail], verifier: Verifier
+) -> Sequence[Mapping[str, Any]]:
+    return [
+        {"problem_id": name, "step": step, "evidence": detail.evidence(verifier).row()}
+        for (name, step), detail in groups.items()
+    ]
+
+
+def causes(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many groups failed for each cause, the commonest first."""
+    return dict(Counter(finding.cause.value for finding in findings).most_common())

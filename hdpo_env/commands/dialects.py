@@ -1,0 +1,144 @@
+"""The rollout files of other systems, told apart by their fields.
+
+A dialect turns one row of a file into rows with our own field names: ``problem_id``, ``step``, and
+a ``verdict``, a ``reward``, or a ``completion`` with its ``gold``. Written after what these
+libraries' own code writes: OpenRLHF 0.8 (batch inference), TRL 1.16 (``log_completions``), verl
+0.9 (``rollout_data_dir``, ``validation_data_dir``), lm-evaluation-harness 0.4 (``--log_samples``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from hdpo_env.types import content_hash
+
+Row = dict[str, Any]
+
+
+class Dialect(NamedTuple):
+    """One system's way to write rollouts; a row that has all of ``fields`` is recognised."""
+
+    fields: frozenset[str]
+    rows: Callable[[Mapping[str, Any]], Iterator[Row]]
+    about: str  # what is read as what
+
+
+def _openrlhf(row: Mapping[str, Any]) -> Iterator[Row]:
+    yield {
+        "problem_id": content_hash(str(row["input"])),
+        "completion": row["output"],
+        "reward": row["reward"],
+        **_gold(row, "label"),
+    }
+
+
+def _verl(row: Mapping[str, Any]) -> Iterator[Row]:
+    yield {
+        "problem_id": content_hash(str(row["input"])),
+        "step": row["step"],
+        "completion": row["output"],
+        # ``acc`` is the verdict of the scorer; ``score`` may hold bonuses and penalties as well
+        "reward": row["acc"] if row.get("acc") is not None else row["score"],
+        **_gold(row, "gts"),
+    }
+
+
+_TRL_OWN = {"step", "prompt", "completion", "advantage"}
+
+
+def _trl(row: Mapping[str, Any]) -> Iterator[Row]:
+    prompt, said = row["prompt"], row["completion"]
+    rewards = [
+        name for name, v in row.items() if name not in _TRL_OWN and isinstance(v, (int, float))
+    ]
+    # One column a reward function; of several, the one that is about being right.
+    told = [n for n in rewards if any(w in n.lower() for w in ("accura", "correct", "verif"))]
+    chosen = rewards if len(rewards) == 1 else told
+    yield {
+        "problem_id": content_hash(prompt if isinstance(prompt, str) else json.dumps(prompt)),
+        "step": row["step"],
+        "completion": said if isinstance(said, str) else _last_words(said),
+        **({"reward": row[chosen[0]]} if len(chosen) == 1 else {}),
+        **_gold(row, "answer", "solution"),
+    }
+
+
+def _last_words(messages: Any) -> str:
+    last = messages[-1] if isinstance(messages, list) and messages else {}
+    return str(last.get("content") or "") if isinstance(last, Mapping) else ""
+
+
+_METRICS = ("exact_match", "math_verify", "acc")
+
+
+def _lm_eval(row: Mapping[str, Any]) -> Iterator[Row]:
+    name = str(row.get("doc_hash") or row["doc_id"])
+    said, gold = _repeats(row["resps"]), str(row["target"])
+    if len(said) > 1:  # one metric for several completions: each is judged on its own
+        yield from ({"problem_id": name, "completion": text, "gold": gold} for text in said)
+        return
+    known = [m for m in (*_METRICS, *(row.get("metrics") or ())) if m in row]
+    yield {
+        "problem_id": name,
+        **({"completion": said[0], "gold": gold} if said else {}),
+        **({"reward": row[known[0]]} if known else {}),
+    }
+
+
+def _repeats(responses: Any) -> list[str]:
+    # One request a document, repeated: [["first", "second"]]. Choices are several requests.
+    if isinstance(responses, list) and len(responses) == 1 and isinstance(responses[0], list):
+        return [text for text in responses[0] if isinstance(text, str)]
+    return []
+
+
+def _groups(row: Mapping[str, Any]) -> Iterator[Row]:
+    key = {"problem_id": row["problem_id"], "step": row["step"]}
+    for verdict, name in ((True, "num_correct"), (False, "num_wrong"), (None, "num_abstained")):
+        yield from ({**key, "verdict": verdict} for _ in range(row[name]))
+
+
+def _gold(row: Mapping[str, Any], *names: str) -> Row:
+    # Data sets bring their gold answers along under several names, or not at all.
+    return next(({"gold": row[name]} for name in names if row.get(name) is not None), {})
+
+
+DIALECTS = {
+    "lm-eval": Dialect(
+        frozenset({"doc_id", "resps", "filtered_resps", "target"}),
+        _lm_eval,
+        "a problem is a document, a verdict its metric; repeated completions are judged here",
+    ),
+    "verl": Dialect(
+        frozenset({"input", "output", "gts", "score", "step"}),
+        _verl,
+        "a problem is an input, a verdict acc or else score",
+    ),
+    "trl": Dialect(
+        frozenset({"step", "prompt", "completion", "advantage"}),
+        _trl,
+        "a problem is a prompt, a verdict the reward column about correctness",
+    ),
+    "openrlhf": Dialect(
+        frozenset({"input", "output", "reward"}), _openrlhf, "a problem is an input"
+    ),
+    "groups": Dialect(
+        frozenset({"problem_id", "step", "num_correct", "num_wrong", "num_abstained"}),
+        _groups,
+        "a line is a whole group, as in a run's groups.jsonl",
+    ),
+}
+
+
+def recognise(row: Mapping[str, Any]) -> str:
+    """The name of the dialect that a row is written in; "own" if it is none of them.
+
+    >>> recognise({"input": "1+1?", "output": "2", "reward": 1.0, "extra": None})
+    'openrlhf'
+    >>> recognise({"problem_id": 1, "verdict": True})
+    'own'
+    """
+    fields = row.keys()
+    return next((name for name, d in DIALECTS.items() if d.fields <= fields), "own")
