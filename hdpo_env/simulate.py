@@ -7,6 +7,7 @@ from random import Random
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.filters import telltales_of
+from hdpo_env.privileged import VIEWS
 from hdpo_env.types import Completion, Problem, Prompt, derive_seed
 from hdpo_env.verifiers.forms import stated
 
@@ -17,8 +18,9 @@ class SimulatedPolicy:
     Args:
         problems: the problems it knows; their verifier decides the form of an answer.
         pass_rates: the student's pass rate p for each problem id, or one for all.
-        view_lift: by view, the share of the student's failures that the view turns into successes:
-            the pass rate becomes ``p + (1 - p) * lift``. Views that are not named lift by 0.
+        view_lift: by view, as prompts name it (``prefix:0.5``, ``answer+feedback``), the share of
+            the student's failures that the view turns into successes: the pass rate becomes
+            ``p + (1 - p) * lift``. Views that are not named lift by 0.
         leak_rate: the share of privileged completions that give away that they had help.
         no_answer_rate: the share of failures that state no final answer.
         truncation_rate: the share of failures that are cut by the token limit.
@@ -59,6 +61,8 @@ class SimulatedPolicy:
         self._check()
 
     def _check(self) -> None:
+        for view in self.view_lift:
+            VIEWS[view]  # a misspelt view would lift nothing and say nothing
         rates = {
             **{f"pass_rates[{id!r}]": p for id, p in self.pass_rates.items()},
             **{f"view_lift[{view!r}]": lift for view, lift in self.view_lift.items()},

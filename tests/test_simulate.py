@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.errors import ConfigError, DataError, RegistryError
 from hdpo_env.filters import select_teachable
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.problems import ChainFamily, LinearFamily
@@ -76,6 +76,52 @@ def test_leaks_are_what_the_filter_finds() -> None:
     assert select_teachable(student, telltales=["reference", "given"], distinct=False).dropped == {}
 
 
+VIEW_NAMES = [
+    *("answer", "solution", "reference_only", "masked_solution", "prefix:0.5", "hints:2"),
+    *("sibling", "feedback", "wrong_answer", "answer+feedback", "hints:1+prefix:0.25"),
+]
+
+
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_every_view_lifts_and_leaks_by_its_own_rate(view: str) -> None:
+    """0.1 + 0.9 * 0.4 = 0.46 under the view and 0.1 under another; a quarter of it leaks."""
+    truth = {"view_lift": {view: 0.4}, "leak_rate": 0.25}
+    policy = SimulatedPolicy(LINEAR, 0.1, **truth)  # type: ignore[arg-type]
+    [attempts] = sample_groups(policy, LINEAR[:1], num=60, max_tokens=200, seed=3, judge=by(BOXED))
+    assert set(attempts.correct) == {True, False}
+
+    def privileged(problem: Problem) -> Prompt:
+        return privileged_prompt(problem, view, group=attempts)
+
+    num = 3000
+    [group] = sample_groups(
+        policy, LINEAR[:1], num=num, max_tokens=200, seed=1, prompt_of=privileged, judge=by(BOXED)
+    )
+    assert policy.pass_rate(group.rollouts[0].prompt) == pytest.approx(0.46, abs=1e-15)
+    assert abs(group.correct.count(True) / num - 0.46) < 5 * (0.46 * 0.54 / num) ** 0.5
+    correct = group.correct.count(True)
+    leaked = select_teachable([group], distinct=False).dropped["leaked"]
+    assert abs(leaked / correct - 0.25) < 5 * (0.25 * 0.75 / correct) ** 0.5
+    other = privileged_prompt(LINEAR[0], "answer" if view != "answer" else "solution")
+    assert policy.pass_rate(other) == 0.1
+
+
+@pytest.mark.parametrize("template", ["hdpo", "sdpg", "opsd", "sdpo", "sdft"])
+def test_leaks_are_found_under_every_template(template: str) -> None:
+    """A policy that always leaks is always caught, in the words of each recipe."""
+    policy = SimulatedPolicy(LINEAR, 1.0, leak_rate=1.0)
+    groups = sample_groups(
+        policy,
+        LINEAR,
+        num=5,
+        max_tokens=200,
+        seed=0,
+        prompt_of=lambda p: privileged_prompt(p, "solution", template),
+        judge=by(BOXED),
+    )
+    assert select_teachable(groups).dropped == {"leaked": 20}
+
+
 @pytest.mark.parametrize("problems", [LINEAR, CHAIN], ids=["math", "exact"])
 def test_causes_of_failure_have_their_rates(problems: list[Problem]) -> None:
     """Of 3,000 failures, 20 % truncated and 30 % without an answer (5 sigma)."""
@@ -132,6 +178,8 @@ def test_impossible_truths_are_refused() -> None:
     """Errors name the rate or the problem."""
     with pytest.raises(ConfigError, match=r"view_lift\['answer'\] is 1\.5"):
         SimulatedPolicy(CHAIN, 0.5, view_lift={"answer": 1.5})
+    with pytest.raises(RegistryError, match="unknown view 'solutoin'"):
+        SimulatedPolicy(CHAIN, 0.5, view_lift={"solutoin": 0.5})
     with pytest.raises(ConfigError, match="no pass rate for problems"):
         SimulatedPolicy(CHAIN, {CHAIN[0].id: 0.5})
     with pytest.raises(ConfigError, match=r"no_answer_rate \+ truncation_rate is 1\.2"):
