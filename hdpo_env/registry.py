@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hdpo_env.errors import RegistryError
 
@@ -15,7 +16,7 @@ class Registry(Generic[T]):
     """A table of named factories of one kind, open to third parties through entry points.
 
     A package adds names by an entry point in the group ``hdpo_env.<kind>``; it is loaded only when
-    its name is asked for.
+    its name is asked for. ``name:argument`` is the factory of that name with its first argument.
 
     >>> verbs = Registry("verb")
     >>> verbs.add("go", lambda: "gone")
@@ -25,6 +26,9 @@ class Registry(Generic[T]):
     Traceback (most recent call last):
     ...
     hdpo_env.errors.RegistryError: unknown verb 'gp'; choose one of: go
+    >>> verbs.add("say", lambda words="nothing": f"said {words}")
+    >>> verbs["say:hello"]()
+    'said hello'
     """
 
     def __init__(self, kind: str) -> None:
@@ -44,6 +48,10 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name not in self._table:
             self._load_entry_point(name)
+        base, colon, argument = name.partition(":")
+        if colon and name not in self._table and base in self:
+            factory: Any = self[base]
+            return partial(factory, argument)  # pyright: ignore[reportReturnType]
         try:
             return self._table[name]
         except KeyError:

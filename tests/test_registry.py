@@ -51,3 +51,14 @@ def test_other_packages_add_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table["tau"] == pytest.approx(6.2831853, abs=1e-6)
     assert "tau" in loaded
     assert table["one"] == 1.0
+
+
+def test_a_name_may_carry_an_argument() -> None:
+    """What follows the colon is the factory's first argument; a full name with a colon wins."""
+    table: Registry = Registry("verb")
+    table.add("say", lambda words, mark="!": words + mark)
+    assert table["say:hello: you"](mark="?") == "hello: you?"
+    table.add("say:nothing", lambda: "")
+    assert table["say:nothing"]() == ""
+    with pytest.raises(RegistryError, match="unknown verb 'sey:hello'; choose one of: say"):
+        table["sey:hello"]
