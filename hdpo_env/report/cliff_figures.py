@@ -32,6 +32,7 @@ class CliffFacts(NamedTuple):
 
     num_problems: int
     num_cliffs: int  # were a cliff at some time
+    num_revisited: int  # of these, were drawn again later
     num_escaped: int  # of these, were then solved at some time
     num_relapsed: int  # of these, were a cliff again
     num_standing: int  # are a cliff at their last group
@@ -53,6 +54,7 @@ def cliff_facts(study: Study, variant: str) -> CliffFacts | None:
     return CliffFacts(
         num_problems=len(lives),
         num_cliffs=len(times),
+        num_revisited=sum(t.last_step > t.born_step for t in times),
         num_escaped=sum(t.escaped_step is not None for t in times),
         num_relapsed=relapsed,
         num_standing=len(standing),
@@ -86,7 +88,7 @@ def escapes(study: Study) -> Figure | None:
         return None
     axis = Axis("steps since it became a cliff")
     title = "Escapes from cliffs"
-    chart = line_chart(lines, key="escapes", title=title, axis=axis)
+    chart = line_chart(lines, key="escapes", title=title, axis=axis, until=study.last_step)
     caption = (
         "Share of cliffs with a success since, by Kaplan-Meier: problems that training left while "
         "they were cliffs count for as long as they were watched. Bands are 95 % intervals. An "

@@ -24,7 +24,7 @@ def flow_chart(
     ``counts`` maps (kind at the beginning, kind at the end) to a number of problems; ``kinds`` maps
     a kind to its CSS class, in their order from the top.
     """
-    frame = Frame(width=400, height=230, left=92, right=92, top=24, bottom=8)
+    frame = Frame(width=360, height=220, left=110, right=110, top=24, bottom=8)
     total = sum(counts.values())
     room = frame.height - frame.top - frame.bottom - _GAP * (len(kinds) - 1)
     unit = room / total if total else 0.0

@@ -56,6 +56,8 @@ def _allow(script: str) -> str:
 
 def _switches(study: Study) -> str:
     # A variant that is switched off fades everywhere: style alone, no script.
+    if len(study.variants) < 2:
+        return ""
     return "".join(
         f"body:has(#show-{i}:not(:checked)) .v{i}{{opacity:.07}}"
         for i in range(len(study.variants))

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from hdpo_env.cliffs.triage import Evidence, triage_rows
+from hdpo_env.cliffs.triage import Evidence, Finding, triage_rows
 from hdpo_env.errors import DataError
 from hdpo_env.report.histories import ledger_of, training_ledger
 from hdpo_env.report.records import CompletionRow, Curve, EvalRow, GroupRow, Run, Skipped
@@ -75,7 +74,7 @@ def load_run(folder: Path) -> Run:
         completions=_ends(texts),
         texts=_newest(texts),
         ledger=ledger or ledger_of(groups),
-        findings=tuple(triage_rows(asdict(row) for row in groups if row.evidence)),
+        findings=_findings(groups),
         seconds=_seconds(summary, curves),
         skipped=tuple(skipped),
     )
@@ -166,6 +165,16 @@ def _group_row(row: Mapping[str, Any]) -> GroupRow:
         str(row["kind"]),
         (correct, wrong, abstained) if min(correct, wrong, abstained) >= 0 else None,
         evidence,
+    )
+
+
+def _findings(groups: Iterable[GroupRow]) -> tuple[Finding, ...]:
+    seen = (row for row in groups if row.evidence)
+    return tuple(
+        triage_rows(
+            {"problem_id": row.problem_id, "step": row.step, "evidence": row.evidence}
+            for row in seen
+        )
     )
 
 

@@ -73,7 +73,8 @@ def _table(
     shown = order[:room]
     cut = f", the {len(shown):,} most troubled ones are shown" if len(shown) < len(order) else ""
     caption = f"{run.variant}, seed {run.seed}: {len(order):,} problems{cut}."
-    names = ("problem", "groups", "first", "last", "pass rate", "standing", "cause of failure")
+    names = ["problem", "groups", "first", "last", "pass rate", "standing"]
+    names += ["cause of failure"] if context.causes else []
     head = el("tr", *(el("th", n, scope="col", class_=_NUMERIC.get(n)) for n in names))
     left = [MAX_TEXTS]
     bodies = [_body(history, context, left) for history in shown]
@@ -112,11 +113,12 @@ def _body(history: History, context: Context, left: list[int]) -> Markup:
         _count(history.last),
         _belief(history, context),
         el("td", place, _since(history, place)),
-        el("td", cause if cause and place != "never a cliff" else ""),
     ]
+    if context.causes:
+        cells.append(el("td", cause if cause and place != "never a cliff" else ""))
     texts = _texts(context.run, history.problem_id, left)
     more = el("tr", el("td", texts, colspan=len(cells))) if texts else None
-    return el("tbody", el("tr", *cells), more, data_s=place)
+    return el("tbody", el("tr", *cells, class_="said" if more else None), more, data_s=place)
 
 
 def _name(history: History, context: Context) -> list[Markup | str]:

@@ -93,9 +93,9 @@ def _numbers(figure: figures.Figure) -> Markup | None:
     return el("details", el("summary", "the numbers"), table)
 
 
-def _wide(table: Markup, label: str) -> Markup:
+def _wide(table: Markup, label: str, css: str = "wide") -> Markup:
     # A table that may scroll sideways can be reached and scrolled by keyboard.
-    return el("div", table, class_="wide", tabindex="0", role="region", aria_label=label)
+    return el("div", table, class_=css, tabindex="0", role="region", aria_label=label)
 
 
 def _legend(study: Study) -> Markup | None:
@@ -124,16 +124,17 @@ def _cliffs(study: Study) -> Markup | None:
     table = cliff_table(study)
     if table is None:
         return None
-    shown = [
-        figure for v in figures.focus(study) for figure in (beliefs(study, v), causes(study, v))
-    ]
-    curves = [figure for figure in (escapes(study), *shown) if figure]
+    believed = [figure for v in figures.focus(study) if (figure := beliefs(study, v))]
     flows = [figure for v in study.main if (figure := moves(study, v))]
+    failed = [figure for v in figures.focus(study) if (figure := causes(study, v))]
+    escaped = escapes(study)
     parts = [
         _wide(table, "Cliffs of training"),
-        _grid(curves),
+        _grid([*([escaped] if escaped else []), *believed]),
         el("h3", "From a problem's first group to its last") if flows else None,
         _grid(flows, small=True),
+        el("h3", "Why groups failed") if failed else None,
+        _grid(failed),
         _causes(study),
     ]
     return _section("cliffs", "What became of the cliffs of training", join(parts), _CLIFFS)
@@ -159,7 +160,7 @@ def _causes(study: Study) -> Markup | None:
 
 def _problems(study: Study, problems: Iterable[Problem], *, show_gold: bool) -> Markup | None:
     found = problem_tables(study, problems, show_gold=show_gold)
-    tables = [_wide(table, "Problems of training") for table in found]
+    tables = [_wide(table, "Problems of training", css="wide tall") for table in found]
     keys = el("p", *_kind_keys(), class_="keys")
     return _section(
         "problems", "Every problem", join([keys, *tables]) if tables else None, _PROBLEMS

@@ -125,7 +125,15 @@ def cliff_table(study: Study) -> Markup | None:
     ]
     if not rows:
         return None
-    names = ("problems", "ever a cliff", "escaped", "fell back", "still a cliff", "half escape in")
+    names = (
+        "problems",
+        "ever a cliff",
+        "drawn again",
+        "escaped",
+        "fell back",
+        "last a cliff",
+        "half escape in",
+    )
     head = el(
         "tr", el("th", "", scope="col"), *(el("th", n, scope="col", class_="num") for n in names)
     )

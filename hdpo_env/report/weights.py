@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hdpo_env.report.axes import Axis
+from hdpo_env.report.axes import Axis, short
 from hdpo_env.report.figures import Figure, looks_of, slug, upper
 from hdpo_env.report.findings import metric_name
 from hdpo_env.report.lines import Line, line_chart
@@ -25,7 +25,7 @@ def weights(study: Study) -> list[Figure]:
     if not families:
         return []
     places = sorted({0.0, *(w for family in families for w in family)})
-    axis = Axis("distillation weight", tuple((i, f"{w:g}") for i, w in enumerate(places)))
+    axis = Axis("distillation weight", tuple((i, short(w)) for i, w in enumerate(places)))
     looks = looks_of(study)
     figures = []
     for key in dict.fromkeys([study.hard_key, "eval/easy/pass@1"]):
