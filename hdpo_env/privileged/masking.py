@@ -62,10 +62,10 @@ def states_answer(problem: Problem, text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _masked(verifier: str, golds: tuple[str, ...], problem_id: str, text: str) -> str:
     judge = VERIFIERS[verifier]()
-    if complaint := check_gold(judge, golds):
+    if check_gold(judge, golds):  # the complaint itself quotes the gold
         raise ViewError(
             f"the answer of problem {problem_id} cannot be withheld from its solution, because "
-            f"the verifier cannot use it ({complaint}); mend the gold answer"
+            "the verifier cannot use it: mend the gold answer (hdpo audit says what is wrong)"
         )
     plain = {_folded(gold) for gold in golds}
 

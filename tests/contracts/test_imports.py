@@ -15,7 +15,7 @@ PACKAGE = Path(hdpo_env.__file__).parent
 TORCH_FREE = [
     *("types", "errors", "config", "registry", "problems", "prompts", "verifiers", "privileged"),
     *("env", "rollouts", "stats", "advantages", "cliffs", "filters", "evaluation", "simulate"),
-    "testing",
+    *("feedback", "exports", "testing"),
 ]
 
 PROGRAM = """

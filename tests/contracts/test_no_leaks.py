@@ -192,3 +192,4 @@ def test_errors_do_not_quote_the_gold() -> None:
         with pytest.raises(HdpoError) as caught:
             act()
         assert_clean(caught.value)
+        assert "31337" not in str(caught.value)
