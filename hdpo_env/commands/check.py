@@ -30,7 +30,7 @@ class Options:
 
 
 def parse(args: Sequence[str]) -> Options:
-    """Options from the command line, by the standard library alone: this works on a bare install."""
+    """Options from the command line, by the standard library alone: no extra is needed."""
     parser = argparse.ArgumentParser(prog="hdpo check", description=__doc__)
     parser.add_argument(
         "targets",

@@ -12,6 +12,7 @@ from typing import Any
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.hosting import require
+from hdpo_env.problems.source import PROBLEMS
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,14 @@ def parse(args: Sequence[str]) -> Options:
     """
     parser = argparse.ArgumentParser(prog="hdpo serve", description=__doc__)
     parser.add_argument("problems", nargs="?", default="linear", help="a problem source of ours")
-    parser.add_argument("--set", dest="settings", action="append", default=[],
-                        metavar="NAME=VALUE", help="a setting of the source, such as level=3")  # fmt: skip
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the source, such as level=3",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     parser.add_argument("--max-turns", type=int, default=1, help="attempts per problem")
@@ -62,6 +69,8 @@ def _setting(text: str) -> tuple[str, int | str]:
 
 def run(options: Options) -> int:
     """Serve until SIGINT or SIGTERM; open sessions get five seconds to end."""
+    source = PROBLEMS[options.problems]  # a wrong name is refused before anything is imported
+    source(**dict(options.settings))
     install = "openenv-core==0.3.0"
     uvicorn = require("uvicorn", install)
     require("openenv.core", install)
