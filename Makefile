@@ -9,7 +9,7 @@ INSTALL_COQ ?= no
 # Hosts whose adapters run against the real library, each in a virtual environment of its own.
 HOSTS  ?= $(notdir $(patsubst %/requirements.txt,%,$(filter-out %/openrlhf/requirements.txt,$(wildcard tests/plugins/*/requirements.txt))))
 
-.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz hosts-openrlhf test-openrlhf clean
+.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz hosts-openrlhf test-openrlhf nightly-openrlhf clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -81,7 +81,10 @@ ORLHF_PIP := $(ORLHF) -m pip install --quiet --disable-pip-version-check
 hosts-openrlhf: .venv-openrlhf/.ready  ## OpenRLHF, DeepSpeed, Ray and vLLM for the CPU (Python 3.11, Linux x86-64)
 
 test-openrlhf: .venv-openrlhf/.ready  ## the OpenRLHF plugin in the real stack, whole on the CPU
-	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host tests/plugins/openrlhf
+	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m 'host and not slow' tests/plugins/openrlhf
+
+nightly-openrlhf: .venv-openrlhf/.ready  ## does it learn? 60 steps with and without the plugin
+	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m 'host and slow' tests/plugins/openrlhf
 
 proofs:  ## build and audit the Coq proofs
 	$(MAKE) -C proofs check INSTALL_COQ=$(INSTALL_COQ)
