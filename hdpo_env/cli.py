@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "judge completions against gold answers",
     "audit": "check that a problem file can be verified and taught from",
     "cliffs": "find the problems that every rollout failed, in rollouts of any system",
+    "doctor": "say why a run stalls or rollouts fail, and what to do",
     "report": "write one offline HTML page about runs",
     "watch": "follow a run in the terminal while it goes on",
     "show": "show a problem as student, teacher and verifier see it",

@@ -78,12 +78,12 @@ class AgreementModel:
             )
 
     def suspicion(self, tally: Tally) -> float:
-        """The posterior probability that the gold answer is wrong; 0 without enough equal answers.
+        """The posterior probability that the gold answer is wrong; 0 unless half the answers are equal.
 
         ``w P1 / (w P1 + (1-w) P0)`` with ``P1 = BB(votes; judged; a, b)`` and
         ``P0 = E[(1-p)^judged] BB(votes-2; answers-2; c, d)``.
         """
-        if tally.num_correct or tally.votes < MIN_VOTES:
+        if tally.num_correct or tally.votes < MIN_VOTES or 2 * tally.votes < tally.num_judged:
             return 0.0
         wrong = self.wrong_golds * beta_binomial(tally.votes, tally.num_judged, self.pass_rates)
         beyond, elsewhere = tally.beyond_a_pair
