@@ -8,11 +8,12 @@ from hdpo_env.privileged.masking import MASK, mask_answer
 from hdpo_env.privileged.pair import Pair, PromptTokens, Span, build_pair
 from hdpo_env.privileged.pieces import Piece, View, ViewTable
 from hdpo_env.privileged.prompt import privileged_context, privileged_prompt
-from hdpo_env.privileged.views import VIEWS
+from hdpo_env.privileged.views import VIEWS, quotes_rollouts
 from hdpo_env.privileged.words import PRIVILEGED_TEMPLATES, TELLTALES, PrivilegedTemplate
 
 __all__ = [
     "VIEWS",
+    "quotes_rollouts",
     "View",
     "ViewTable",
     "Piece",

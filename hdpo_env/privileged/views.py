@@ -203,3 +203,14 @@ VIEWS.add_with_argument("hints", _hints, default="1000")  # that is all of them
 VIEWS.add("sibling", _sibling)  # arXiv 2601.20802
 VIEWS.add("feedback", _feedback)  # arXiv 2601.20802
 VIEWS.add("wrong_answer", _wrong_answer)  # arXiv 2606.11709
+
+_FROM_ROLLOUTS = frozenset({"sibling", "feedback"})
+
+
+def quotes_rollouts(view: str) -> bool:
+    """Whether a view can only be shown once the problem's group of rollouts is there.
+
+    >>> quotes_rollouts("answer+feedback"), quotes_rollouts("solution")
+    (True, False)
+    """
+    return not _FROM_ROLLOUTS.isdisjoint(view.split("+"))

@@ -31,6 +31,7 @@ class Collector:
     stream: ProblemStream
     judge: Judge
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    groups: dict[str, Group] = field(default_factory=dict, repr=False)  # the step's, by problem
 
     def student_groups(self, step: int) -> tuple[list[Group], list[Group]]:
         """All groups that were sampled, and those that enter the outcome term.
@@ -49,6 +50,7 @@ class Collector:
             mixed = [g for g in seen if self.kind(g) is GroupKind.MIXED]
             if len(mixed) >= wanted:
                 break
+        self.groups = {group.problem.id: group for group in seen}
         return seen, mixed[:wanted] if drops else seen
 
     def survivors(self, cliffs: Sequence[Group], step: int) -> tuple[Selection, list[Group]]:
@@ -73,9 +75,18 @@ class Collector:
         return student_prompt(problem, self.config.rollout.template)
 
     def teacher_prompt(self, problem: Problem) -> Prompt:
-        """What the teacher sees: the student's prompt and the view's privileged context."""
+        """What the teacher sees: the student's prompt and the view's privileged context.
+
+        Views that quote rollouts quote the student's group of this step.
+        """
         rollout, view = self.config.rollout, self.config.algo.distill.view
-        return privileged_prompt(problem, view, rollout.teacher_template, student=rollout.template)
+        return privileged_prompt(
+            problem,
+            view,
+            rollout.teacher_template,
+            student=rollout.template,
+            group=self.groups.get(problem.id),
+        )
 
     def teacher_prompt_or_none(self, problem: Problem) -> Prompt | None:
         """The teacher's prompt, or None where the view shows nothing or more than the model reads.

@@ -14,7 +14,7 @@ import torch
 from hdpo_env.config import TrainConfig, to_dict
 from hdpo_env.errors import ConfigError, DataError, ViewError
 from hdpo_env.policies.hf import HFPolicy
-from hdpo_env.privileged import privileged_prompt
+from hdpo_env.privileged import privileged_prompt, quotes_rollouts
 from hdpo_env.problems import PROBLEMS, load_problems
 from hdpo_env.prompts import student_prompt
 from hdpo_env.trainer import Trainer
@@ -200,6 +200,8 @@ def check_teachable(config: TrainConfig, problems: Iterable[Problem]) -> None:
     if not (algo.distill.is_on or algo.policy.rlsd_mix is not None):
         return
     view, failure = algo.distill.view, ""
+    if quotes_rollouts(view):
+        return  # what it can show is known once there are rollouts
     for problem in problems:
         try:
             privileged_prompt(problem, view, rollout.teacher_template, student=rollout.template)

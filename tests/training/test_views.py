@@ -1,0 +1,68 @@
+"""Training with views that quote the step's own rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hdpo_env.config import TrainConfig
+from hdpo_env.errors import ViewError
+from hdpo_env.problems import ChainFamily
+from hdpo_env.rollouts import judge
+from hdpo_env.simulate import SimulatedPolicy
+from hdpo_env.training.collect import Collector
+from hdpo_env.training.runs import check_teachable
+from hdpo_env.training.stream import EpochStream
+from hdpo_env.types import Problem
+
+RATES = (0.0, 0.5, 0.5, 1.0)
+
+
+def collector_of(config: TrainConfig, view: str) -> tuple[Collector, list[Problem]]:
+    """Sampling from a policy whose truth is known: a cliff, two mixed groups, a saturated one."""
+    problems = list(ChainFamily("#", 6).source("train", 0, 4))
+    rates = {p.id: rate for p, rate in zip(problems, RATES, strict=True)}
+    policy = SimulatedPolicy(problems, rates, view_lift={view: 1.0})
+    algo = replace(config.algo, distill=replace(config.algo.distill, view=view))
+    rollout = replace(
+        config.rollout, template="chain", teacher_template="chain", max_tokens=40, group_size=12
+    )
+    config = replace(config, algo=algo, rollout=rollout)
+    stream = EpochStream(problems, seed=0)
+    return Collector(config, policy, stream, judge), problems  # type: ignore[arg-type]
+
+
+def test_a_sibling_is_one_of_the_steps_own_rollouts(
+    config_of: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    """Mixed and saturated groups are shown their own correct rollout; a cliff has none to show."""
+    collector, problems = collector_of(config_of("sdpg"), "sibling")
+    with pytest.raises(ViewError, match="pass group="):
+        collector.teacher_prompt(problems[1])
+    seen, _ = collector.student_groups(1)
+    assert {group.problem.id for group in seen} == set(collector.groups)
+    for group in seen:
+        prompt = collector.teacher_prompt_or_none(group.problem)
+        if True in group.correct:
+            assert prompt is not None
+            shown = f"P{group.problem.question}|{group.problem.gold}"
+            assert prompt.messages[-1].content == shown
+            assert prompt.view == "sibling"
+        else:
+            assert prompt is None
+    cliffs = [g for g in seen if True not in g.correct]
+    assert cliffs
+    selection, sampled = collector.survivors(cliffs, 1)
+    assert (selection.kept, sampled) == ((), [])
+
+
+def test_views_of_rollouts_are_not_refused_before_there_are_any(
+    config_of: Callable[..., TrainConfig],
+) -> None:
+    """The check before a run asks problems only for what problems can lack."""
+    bare = [Problem("x?", ("1",))]
+    check_teachable(config_of("sdpg", view="sibling"), bare)
+    check_teachable(config_of("hdpo", view="feedback+answer"), bare)
