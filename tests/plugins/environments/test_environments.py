@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import runpy
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -78,3 +80,22 @@ def test_a_v1_task_validates_every_problem_of_a_family() -> None:
     for name in ("arithmetic", "fractions", "linear", "system", "chain-add"):
         for task in taskset(problems=name, size=5):
             assert asyncio.run(task.validate(None)) is True
+
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("example", "expected"),
+    [
+        ("openenv/play.py", [False, False]),
+        ("skyrl/episode.py", 1.0),
+        ("gem/vectors.py", [0.0, 0.0]),
+        ("verifiers/my_hdpo_math.py", [True] * 8),
+    ],
+)
+def test_the_examples_run(example: str, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example's main does what it says."""
+    path = EXAMPLES / example
+    monkeypatch.syspath_prepend(path.parent)
+    assert runpy.run_path(str(path))["main"]() == expected

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 from hdpo_plugins.verifiers.contract import HOSTS, evaluate_v0
+
+from hdpo_env.problems import PROBLEMS
 
 # Warnings of the host and of what it imports are not ours to mend.
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
@@ -36,3 +41,11 @@ def test_groups_keep_their_problem() -> None:
     for output in outputs:
         expected = float(output["prompt"][-1]["content"] == first)
         assert output["reward"] == expected
+
+
+def test_the_example_runs() -> None:
+    """An endpoint that always answers 7 is right exactly where 7 is."""
+    example = Path(__file__).parents[3] / "examples" / "verifiers" / "evaluate_v0.py"
+    golds = [p.gold for p in PROBLEMS["linear"](split="eval", size=4, level=1)]
+    rewards = runpy.run_path(str(example))["main"]()
+    assert sorted(rewards) == sorted(float(gold == "7") for gold in golds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,11 @@ def test_verls_data_set_reads_our_parquet(tmp_path: Path) -> None:
         assert problem.gold in row["extra_info"]["privileged_context"]
         (scored,) = score([rf"\boxed{{{problem.gold}}}"], row["reward_model"]["ground_truth"])
         assert scored["reward_score"] == 1.0
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    """Rows are written, and verl's loader pays the right completion."""
+    example = Path(__file__).parents[3] / "examples" / "verl" / "train_data.py"
+    right, wrong = runpy.run_path(str(example))["main"](tmp_path / "train.parquet")
+    assert (right["acc"], wrong["acc"]) == (1.0, 0.0)
+    assert (tmp_path / "train.parquet").stat().st_size > 1000
