@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from hdpo_env.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hdpo_env.types import Problem
+
+LIMIT = 1_000_000  # problems read for their questions
 
 
 @dataclass(frozen=True)
@@ -21,15 +27,42 @@ class Options:
     """Where the page goes; report.html in the first folder by default."""
     figure: Path | None = None
     """Also draw the two deciding curves of the first folder as one SVG."""
+    png: Path | None = None
+    """Also write every figure as a PNG file into this folder; needs matplotlib."""
+    problems: str | None = None
+    """A problem file or family: the table of problems then shows their questions."""
+    field_map: str = "plain"
+    """Columns of that file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    split: str = "train"
+    """Split of that family (train, eval, test) or of a hub data set."""
+    gold: bool = False
+    """Show the gold answers of --problems too; the page then must not reach a model."""
 
 
 def run(options: Options) -> int:
-    """Write the page and, if asked for, the picture."""
-    from hdpo_env.report import write_figure, write_report
+    """Write the page and, if asked for, the pictures."""
+    from hdpo_env.report import write_figure, write_pictures, write_report
 
     if not options.runs:
         raise ConfigError("name at least one run folder: hdpo report runs/demo")
+    if options.gold and options.problems is None:
+        raise ConfigError("--gold needs --problems: runs hold no gold answers")
     if options.figure is not None:
         print(write_figure(options.runs[0], options.figure))
-    print(write_report(options.runs, options.out or options.runs[0] / "report.html"))
+    if options.png is not None:
+        pictures = write_pictures(options.runs, options.png)
+        print(f"{len(pictures)} figures in {options.png}")
+    out = options.out or options.runs[0] / "report.html"
+    known = _problems(options)
+    print(write_report(options.runs, out, problems=known, show_gold=options.gold))
     return 0
+
+
+def _problems(options: Options) -> Sequence[Problem]:
+    if options.problems is None:
+        return ()
+    from hdpo_env.commands.places import find_problems
+
+    return find_problems(
+        options.problems, field_map=options.field_map, split=options.split, limit=LIMIT
+    )

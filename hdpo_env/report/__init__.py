@@ -8,11 +8,13 @@ from pathlib import Path
 from hdpo_env.report.figure import write_figure
 from hdpo_env.report.html import page
 from hdpo_env.report.load import load_runs
+from hdpo_env.report.png import write_pngs
 from hdpo_env.report.records import Run
+from hdpo_env.report.sections import every_figure
 from hdpo_env.report.study import Study
 from hdpo_env.types import Problem
 
-__all__ = ["write_report", "write_figure", "load_runs", "Run", "Study"]
+__all__ = ["write_report", "write_figure", "write_pictures", "load_runs", "Run", "Study"]
 
 
 def write_report(
@@ -42,3 +44,13 @@ def write_report(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page(study, title, problems, show_gold=show_gold), encoding="utf-8")
     return target
+
+
+def write_pictures(run_dirs: Sequence[str | Path], folder: str | Path) -> list[Path]:
+    """Write every figure of the report as a PNG file into a folder and return the paths.
+
+    Raises:
+        DataError: a folder does not exist or holds no run.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    return write_pngs(every_figure(Study(load_runs(run_dirs))), folder)

@@ -111,7 +111,8 @@ def moves(study: Study, variant: str) -> Figure | None:
                 counts[kinds[0], kinds[-1]] += 1
     if counts.total() < MIN_PROBLEMS:
         return None
-    chart = flow_chart(counts, kinds=KINDS, key=slug("flow", variant), title=f"{variant}: moves")
+    title = f"From the first group to the last, {variant}"
+    chart = flow_chart(counts, kinds=KINDS, key=slug("flow", variant), title=title)
     return Figure(variant, f"{counts.total():,} problems drawn at least twice.", chart)
 
 

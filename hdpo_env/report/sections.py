@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.report import figures, tables, texts
@@ -50,6 +50,22 @@ def content(
         _glossary(),
         _data_notes(study),
     ]
+
+
+def every_figure(study: Study) -> Iterator[figures.Figure]:
+    """All figures of the page, in reading order."""
+    gain, escaped, focus = figures.trade_off(study), escapes(study), figures.focus(study)
+    yield from figures.deciding(study)
+    yield from coverage(study)
+    yield from [gain] if gain else []
+    yield from weights(study)
+    yield from figures.training(study)
+    yield from [escaped] if escaped else []
+    for variants, make in ((focus, beliefs), (study.main, moves), (focus, causes)):
+        yield from (figure for variant in variants if (figure := make(study, variant)))
+    yield from figures.rasters(study)
+    yield from figures.control(study)
+    yield from figures.ablation(study)
 
 
 _CONTROL = (

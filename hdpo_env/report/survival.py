@@ -31,7 +31,7 @@ class Survival(NamedTuple):
 def survival(times: Iterable[EscapeTime]) -> tuple[Survival, ...]:
     """The product-limit estimate ``S(t) = prod over t_i <= t of (1 - d_i / n_i)``.
 
-    Intervals are Greenwood's on the log(-log) scale (Kalbfleisch and Prentice 2002, eq. 1.13), so
+    Intervals are Greenwood's on the log(-log) scale, as Kalbfleisch and Prentice propose, so
     they stay within 0 and 1; where S is 0 the variance has no estimate, and the lower end is 0 and
     the upper end that of the time before. The first entry is time 0, where all are at risk;
     without any time there is no entry.
