@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hdpo_plugins.openrlhf import compat
-from hdpo_plugins.openrlhf.groups import GroupRecord, verdict_of
+from hdpo_plugins.openrlhf.groups import GroupRecord, grouped, rollout_of
 
 
 class PluginSamplesGenerator(compat.SamplesGenerator):
@@ -43,22 +43,3 @@ class PluginSamplesGenerator(compat.SamplesGenerator):
         members = [self._seen[i : i + size] for i in range(0, len(self._seen), size)]
         self._controller.saw([grouped(group) for group in members], generate)
         return found
-
-
-def rollout_of(experience: Any) -> GroupRecord:
-    """One rollout as a group of one; its first action token ends the prompt."""
-    score = experience.rewards if experience.scores is None else experience.scores
-    # mask[t] is about token t + 1; without any action the whole sequence is the prompt
-    mask = experience.action_mask[0].long()
-    length = int(mask.argmax()) + 1 if int(mask.sum()) else experience.sequences.shape[1]
-    return GroupRecord(
-        prompt=experience.prompts[0],
-        label=experience.labels[0],
-        prompt_ids=tuple(experience.sequences[0, :length].tolist()),
-        correct=(verdict_of(score, experience.info).correct,),
-    )
-
-
-def grouped(members: list[GroupRecord]) -> GroupRecord:
-    """The rollouts of one prompt, which arrive one after the other, as its group."""
-    return members[0]._replace(correct=tuple(m.correct[0] for m in members))

@@ -73,3 +73,22 @@ def rates(groups: list[GroupRecord], threshold: float) -> GroupRates:
     """How many groups were of each kind."""
     kinds = [group.kind(threshold) for group in groups]
     return GroupRates(**{f"num_{kind.value}": kinds.count(kind) for kind in GroupKind})
+
+
+def rollout_of(experience: Any) -> GroupRecord:
+    """One rollout as a group of one; its first action token ends the prompt."""
+    score = experience.rewards if experience.scores is None else experience.scores
+    # mask[t] is about token t + 1; without any action the whole sequence is the prompt
+    mask = experience.action_mask[0].long()
+    length = int(mask.argmax()) + 1 if int(mask.sum()) else experience.sequences.shape[1]
+    return GroupRecord(
+        prompt=experience.prompts[0],
+        label=experience.labels[0],
+        prompt_ids=tuple(experience.sequences[0, :length].tolist()),
+        correct=(verdict_of(score, experience.info).correct,),
+    )
+
+
+def grouped(members: list[GroupRecord]) -> GroupRecord:
+    """The rollouts of one prompt, which arrive one after the other, as its group."""
+    return members[0]._replace(correct=tuple(m.correct[0] for m in members))

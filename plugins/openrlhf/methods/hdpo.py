@@ -50,11 +50,7 @@ class Hdpo(Plugin):
             yield f"--hdpo.reenter_after {args['hdpo.reenter_after']}: choose 0 or more steps"
         if not self.is_on(args):
             return
-        if not (args["reward.remote_url"] or args["train.agent_func_path"]):
-            yield (
-                "--plugin hdpo needs a verdict on every rollout when it is sampled, and a reward "
-                "model gives none: pass --reward.remote_url or --train.agent_func_path"
-            )
+        yield from reward_complaints(args, "hdpo")
         yield from teacher_complaints(args, "hdpo")
 
     def is_on(self, args: Args) -> bool:
@@ -76,6 +72,15 @@ class Hdpo(Plugin):
         from hdpo_plugins.openrlhf.methods.hdpo_worker import HdpoWorker
 
         return HdpoWorker(worker, self.config(worker.args))
+
+
+def reward_complaints(args: Args, name: str) -> Iterator[str]:
+    """Why a reward model alone is not enough."""
+    if not (args["reward.remote_url"] or args["train.agent_func_path"]):
+        yield (
+            f"--plugin {name} needs a verdict on every rollout when it is sampled, and a reward "
+            "model gives none: pass --reward.remote_url or --train.agent_func_path"
+        )
 
 
 def teacher_complaints(args: Args, prefix: str, *, needs_head: bool = False) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from hdpo_plugins.openrlhf.groups import number_in
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 
+Rule = Literal["positive_advantage", "any_advantage", "all", "none"]
 TIE = 1e-6  # rewards that differ by less than this from their group's mean are its mean
 
 
@@ -18,8 +19,8 @@ class OwnRollouts(ControllerPart):
     before penalties, clipping and KL, which would open it on groups without any spread.
     """
 
-    def __init__(self, controller: Any, name: str, *, gated: bool) -> None:
-        self._hub, self._name, self._gated = controller, name, gated
+    def __init__(self, controller: Any, name: str, rule: Rule) -> None:
+        self._hub, self._name, self._rule = controller, name, rule
         self._view = controller.args[f"{name}.view"]
         self._template = controller.args[f"{name}.template"]
         controller.source.check(controller.labels, self._view, self._template, name)
@@ -35,7 +36,10 @@ class OwnRollouts(ControllerPart):
             if found is not None:
                 prompts[first.prompt] = found[0]
             self._left_out += found is None
-            mark(group, f"{self._name}/gate_rate", self._gates(group, found is not None))
+            rewards = [number_in(sample.rewards) for sample in group]
+            rule: Rule = "none" if found is None else self._rule
+            let_in = gates(rewards, rule)
+            mark(group, f"{self._name}/gate_rate", let_in)
         return [prompts] * ranks
 
     def status(self) -> dict[str, float]:
@@ -43,15 +47,27 @@ class OwnRollouts(ControllerPart):
         left_out, self._left_out = self._left_out, 0
         return {f"{self._name}/prompts_left_out": float(left_out)}
 
-    def _gates(self, group: Sequence[Any], is_shown: bool) -> list[bool]:
-        rewards = [number_in(sample.rewards) for sample in group]
-        known = [r for r in rewards if r is not None]
-        mean = sum(known) / max(1, len(known))
-        spread = [r is not None and abs(r - mean) > TIE for r in rewards]
-        better = [r is not None and r - mean > TIE for r in rewards]
-        if self._name == "rlsd":
-            return [is_shown and apart for apart in spread]
-        return [is_shown and (not self._gated or above) for above in better]
+
+def gates(rewards: Sequence[float | None], rule: Rule) -> list[bool]:
+    """Which rollouts of a group are let in; never one without a reward.
+
+    ``positive_advantage``: those above the group's mean; ``any_advantage``: those above or below.
+
+    >>> gates([1.0, 0.0, None, 0.0], "positive_advantage")
+    [True, False, False, False]
+    """
+    known = [r for r in rewards if r is not None]
+    mean = sum(known) / max(1, len(known))
+    gaps = [None if r is None else r - mean for r in rewards]
+    return [
+        gap is not None
+        and (
+            rule == "all"
+            or (rule == "positive_advantage" and gap > TIE)
+            or (rule == "any_advantage" and abs(gap) > TIE)
+        )
+        for gap in gaps
+    ]
 
 
 class _Echo:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hdpo_plugins.openrlhf.flags import add_fields
+from hdpo_plugins.openrlhf.methods.hdpo import reward_complaints
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
 
 from hdpo_env.config import PolicyLossConfig, preset
@@ -36,6 +37,8 @@ class Rlsd(Plugin):
             PolicyLossConfig(rlsd_mix=args["rlsd.rlsd_mix"], rlsd_clip=args["rlsd.rlsd_clip"])
         except ConfigError as error:
             yield f"--rlsd.*: {error}"
+        if self.is_on(args):
+            yield from reward_complaints(args, "rlsd")
 
     def is_on(self, args: Args) -> bool:
         """Whether the mix is above 0."""
@@ -45,7 +48,7 @@ class Rlsd(Plugin):
         """Privileged prompts for every rollout whose group has an advantage."""
         from hdpo_plugins.openrlhf.methods.own_rollouts import OwnRollouts
 
-        return OwnRollouts(controller, "rlsd", gated=False)
+        return OwnRollouts(controller, "rlsd", "any_advantage")
 
     def worker(self, worker: Any) -> WorkerPart:
         """The teacher's log-probabilities of the student's tokens."""

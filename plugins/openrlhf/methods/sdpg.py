@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hdpo_plugins.openrlhf.flags import add_fields, complaint_about, distill_config
-from hdpo_plugins.openrlhf.methods.hdpo import teacher_complaints
+from hdpo_plugins.openrlhf.methods.hdpo import reward_complaints, teacher_complaints
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
 
 from hdpo_env.config import DistillConfig, preset
@@ -39,6 +39,7 @@ class Sdpg(Plugin):
         if found := complaint_about(args, "sdpg", PAPER.algo.distill):
             yield found
         elif self.is_on(args):
+            yield from reward_complaints(args, "sdpg")
             yield from teacher_complaints(args, "sdpg", needs_head=True)
 
     def is_on(self, args: Args) -> bool:
@@ -53,8 +54,7 @@ class Sdpg(Plugin):
         """Gates and privileged prompts."""
         from hdpo_plugins.openrlhf.methods.own_rollouts import OwnRollouts
 
-        gated = self.config(controller.args).gate == "positive_advantage"
-        return OwnRollouts(controller, "sdpg", gated=gated)
+        return OwnRollouts(controller, "sdpg", self.config(controller.args).gate)
 
     def worker(self, worker: Any) -> WorkerPart:
         """The divergence inside the student's forward pass."""

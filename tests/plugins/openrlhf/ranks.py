@@ -1,11 +1,11 @@
 """One rollout batch through the real training step, on spawned ranks without Ray or vLLM.
 
-    python cpu.py ranks.py SPEC.json
+    python cpu.py ranks.py SPEC.json...
 
 Real: OpenRLHF's command line, strategy, model, DeepSpeed engine, replay buffer and training step.
-Of SPEC: ``model`` folder, ``flags``, ``rollouts`` and ``pairs`` for each rank, ``prompts`` for the
-teacher, ``out``: where rank 0 writes gradients before the last optimiser step, parameters after it,
-and the status.
+Of SPEC: ``flags``, ``rollouts`` and ``pairs`` for each rank, ``prompts`` for the teacher, perhaps a
+``teacher_model``; ``out`` is where rank 0 writes the parameters before and after, the gradients
+before the last optimiser step, and the status. Several SPECs of one rank share a process.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 
-class _Captured(Exception):
+class _CapturedError(Exception):
     """Carries the parsed arguments out of the command line."""
 
 
@@ -27,10 +27,11 @@ def arguments(flags, plugins=True):
     import ray
 
     def stop(args):
-        raise _Captured(args)
+        raise _CapturedError(args)
 
-    from hdpo_plugins.openrlhf import launch
+    from hdpo_plugins.openrlhf import compat, launch
 
+    compat.on_every_node = lambda function, seconds: {}  # there is no cluster here
     if plugins:
         launch.install()
     get_strategy, initialized, argv = openrlhf.utils.get_strategy, ray.is_initialized, sys.argv
@@ -38,7 +39,7 @@ def arguments(flags, plugins=True):
     sys.argv = ["train_ppo_ray", *flags]
     try:
         runpy.run_module("openrlhf.cli.train_ppo_ray", run_name="__main__", alter_sys=True)
-    except _Captured as found:
+    except _CapturedError as found:
         return found.args[0]
     finally:
         openrlhf.utils.get_strategy, ray.is_initialized, sys.argv = get_strategy, initialized, argv
@@ -83,18 +84,25 @@ def trainer_of(args, spec, rank):
     from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
     from openrlhf.utils.utils import get_tokenizer
 
+    path = args.actor.model_name_or_path
+    if spec.get("float32"):  # a DeepSpeed engine that rounds as little as the reference does
+        args.ds.param_dtype = "fp32"
     strategy = openrlhf.utils.get_strategy(args)
     strategy.setup_distributed()
     actor = Actor(
-        args.actor.model_name_or_path,
+        whole(path) if spec.get("float32") else path,
         attn_implementation="eager",
         lora_rank=args.ds.lora.rank,
         target_modules=args.ds.lora.target_modules,
         ds_config=strategy.get_ds_train_config(),
-        packing_samples=spec.get("packed", False),
         temperature=args.rollout.temperature,
     )
-    tokenizer = get_tokenizer(args.actor.model_name_or_path, actor.model, "left", strategy)
+    actor.packing_samples = spec.get("packed", False)
+    with torch.no_grad():  # a fresh adapter is its base model: move it
+        for i, (name, p) in enumerate(actor.model.named_parameters()):
+            if "lora_B" in name:
+                p.copy_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(i)))
+    tokenizer = get_tokenizer(path, actor.model, "left", strategy)
     config = {
         "optim": "adam",
         "adam": vars(args.actor.adam),
@@ -120,10 +128,42 @@ def trainer_of(args, spec, rank):
         trainer.__class__ = PluginActorTrainer
         trainer.worker = Worker(trainer)
         pairs = [Pair(*map(tuple, pair)) for pair in spec["pairs"][rank]]
+        if spec.get("teacher_model"):
+            teacher = Actor(whole(spec["teacher_model"]))
+            teacher.packing_samples = False
+            teacher = strategy.prepare(teacher)
+            if "ema" in (args.hdpo.teacher, args.sdpg.teacher):
+                trainer.ema_model = teacher
+                trainer.strategy.moving_average = lambda *a, **k: None  # it stays what it is
+            else:
+                pairs = given_by(teacher, strategy, pairs, args.hdpo.top_k)
         common = {"step": spec.get("step", 0), "total_steps": spec.get("total_steps", 10)}
         prompts = spec["prompts"]
         trainer.worker.tell({"": common, "hdpo": pairs, "sdpg": prompts, "rlsd": prompts})
     return trainer
+
+
+def whole(path):
+    """The model in float32; OpenRLHF itself loads bfloat16 or float16 only."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        path, dtype=torch.float32, attn_implementation="eager"
+    )
+    model.config.use_cache = False
+    return model
+
+
+def given_by(teacher, strategy, pairs, top_k):
+    """The pairs with what a reference worker around this model says, one pass too many included."""
+    from hdpo_plugins.openrlhf.groups import Teacher
+    from hdpo_plugins.openrlhf.reference import TeacherModelActor
+
+    worker = object.__new__(TeacherModelActor)  # its constructor wants a Ray worker around it
+    worker.model, worker.strategy = teacher, strategy
+    tops = worker.teacher_topk(pairs, len(pairs) + 1, top_k)
+    assert len(tops) == len(pairs)
+    return [p._replace(teacher=Teacher(*top)) for p, top in zip(pairs, tops, strict=True)]
 
 
 def recording(trainer):
@@ -134,13 +174,15 @@ def recording(trainer):
     model = trainer.actor.model.module
 
     def recorded(*args, **kwargs):
-        for name, parameter in model.named_parameters():
+        is_due = trainer.actor.model.is_gradient_accumulation_boundary()
+        for name, parameter in model.named_parameters() if is_due else ():
             if parameter.requires_grad:
                 grad = safe_get_full_grad(parameter)
                 found[name] = None if grad is None else grad.detach().float().cpu().clone()
         return step(*args, **kwargs)
 
-    trainer.strategy.optimizer_step = recorded
+    if not trainer.args.train.max_epochs > 1:
+        trainer.strategy.optimizer_step = recorded
     return found
 
 
@@ -168,12 +210,15 @@ def rank_main(rank, world, port, spec):
     names = [f"{p}/gate_rate" for p in ("sdpg", "rlsd") if p in getattr(args, "plugin", ())]
     for rollout in spec["rollouts"][rank]:
         trainer.replay_buffer.append(experience(rollout, names))
-    gradients = recording(trainer) if spec.get("record", True) else {}
+    gradients, before = recording(trainer), parameters(trainer)
     status = trainer.ppo_train(0.0)
     after = parameters(trainer)
     if rank == 0:
         numbers = {k: float(v) for k, v in status.items() if isinstance(v, (int, float))}
-        torch.save({"gradients": gradients, "parameters": after, "status": numbers}, spec["out"])
+        torch.save(
+            {"gradients": gradients, "before": before, "parameters": after, "status": numbers},
+            spec["out"],
+        )
 
 
 def main(path):
@@ -200,4 +245,5 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for path in sys.argv[1:]:
+        main(path)

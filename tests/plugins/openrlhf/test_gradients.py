@@ -148,7 +148,8 @@ def compared(found, wanted):
 def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model, net, tmp_path):
     """All pairs on rank 0, none on rank 1, two micro-steps: policy + HDPO + SDPG in one backward.
 
-    The reference is one process in float32 on full logits; the engine computes in bfloat16.
+    The reference is one process on full logits by autograd. Both sides compute in float32: in
+    bfloat16 rounding alone costs 1e-4 of the cosine.
     """
     rollouts = [rollouts_of(net, 4, seed, 0.8) for seed in (1, 2)]
     prompts = {r["text"]: [5, 6, 7, *r["prompt"]] for rank in rollouts for r in rank}
@@ -159,11 +160,11 @@ def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model
         "rollouts": rollouts,
         "pairs": [pairs_of(3, 0), []],
         "prompts": prompts,
+        "float32": True,
     }
     found = run(spec, tmp_path / "run")
     wanted = expected(net, spec, weight=0.5, beta=0.3, top_k=6, temperature=0.8)
     cosine, ratio = compared(found["gradients"], wanted)
-    print(f"stage {stage}: cosine {cosine:.6f} norm ratio {ratio:.6f} {found['status']}")
     assert cosine >= 0.9999
     assert abs(ratio - 1) <= 1e-3
     # and the terms matter: without them the same comparison fails
