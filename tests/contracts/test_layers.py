@@ -28,8 +28,8 @@ TABLE = [
     {"policies"},
     {"report", "trainer"},
     {"testing", "conformance", "demo"},
-    {"targets", "pytest_plugin"},
-    {"commands"},
+    {"targets"},
+    {"commands", "pytest_plugin"},
     {"cli"},
 ]
 ONE_ROOM = {"training": "trainer"}  # the loop and its parts, in a folder beside it

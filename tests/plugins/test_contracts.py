@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import doctest
 import subprocess
 import sys
 from collections.abc import Callable
@@ -229,3 +230,10 @@ def test_tinker_gets_a_subclass_of_its_own(monkeypatch: Any) -> None:
         0,
         1,
     )
+
+
+@pytest.mark.parametrize("module", ["verl.reward"])
+def test_docstring_examples_run(module: str) -> None:
+    """What the docstrings of host-free modules show is what happens."""
+    found = doctest.testmod(import_module(f"hdpo_plugins.{module}"))
+    assert (found.attempted > 0, found.failed) == (True, 0)
