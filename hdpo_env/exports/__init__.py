@@ -6,9 +6,9 @@
 'One more than 1 is 2.'
 """
 
+from hdpo_env.exports.carrier import Carrier
 from hdpo_env.exports.carriers import (
     CARRIERS,
-    TEACHER_CONTEXT,
     to_nemo_rl,
     to_openrlhf,
     to_opsd,
@@ -22,7 +22,8 @@ from hdpo_env.exports.carriers import (
     to_verl,
     to_verl_opsd,
 )
-from hdpo_env.exports.rows import Carrier, Export, LeftOut
+from hdpo_env.exports.export import Export, LeftOut
+from hdpo_env.exports.forms import TEACHER_CONTEXT
 
 __all__ = [
     "CARRIERS",

@@ -1,19 +1,12 @@
-"""Problems as rows of another system's data set, with privileged context in its own column."""
+"""What a carrier makes a row of: a problem, the student's prompt, the privileged context."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, overload
 
-from hdpo_env.errors import ConfigError, DataError, ViewError
-from hdpo_env.exports.write import write_rows
-from hdpo_env.privileged import privileged_context, privileged_prompt
-from hdpo_env.problems.fieldmap import FieldMap
-from hdpo_env.types import Group, Problem, Prompt
-
-Row = dict[str, Any]
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.exports.export import Row
+from hdpo_env.types import Problem, Prompt
 
 
 @dataclass(frozen=True)
@@ -56,133 +49,6 @@ class Entry:
             "subject": self.problem.subject,
             "difficulty": self.problem.difficulty,
         }
-
-
-class LeftOut(NamedTuple):
-    """A problem that could not be exported, and why."""
-
-    problem_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Export(Sequence[Row]):
-    """Rows in a carrier's form. Its repr shows none of them: they hold golds and solutions."""
-
-    carrier: str
-    rows: tuple[Row, ...] = field(repr=False)
-    left_out: tuple[LeftOut, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
-    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
-        return self.rows[index]
-
-    def __repr__(self) -> str:
-        return f"Export({self.carrier!r}, {len(self)} rows, {len(self.left_out)} left out)"
-
-    def save(self, path: str | Path) -> None:
-        """Write the rows as ``.jsonl`` or ``.parquet``.
-
-        Raises:
-            ConfigError: the file's name ends in neither.
-            MissingDependencyError: parquet needs pyarrow, which is not installed.
-        """
-        write_rows(self.rows, Path(path))
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """How one system takes problems with privileged context. Calling it exports.
-
-    ``view`` and ``template`` are what the system's recipe uses; ``is_whole`` says that the
-    privileged text is all that the teacher's message adds to the student's, instructions included,
-    because the system itself adds none. ``fields`` reads the rows back with `load_problems`;
-    ``settings`` are the system's options that make it read them.
-    """
-
-    name: str
-    row: Callable[[Entry], Row]
-    fields: FieldMap
-    settings: str
-    view: str = "solution"
-    template: str = "sdft"
-    is_whole: bool = False
-
-    def __call__(
-        self,
-        problems: Iterable[Problem],
-        *,
-        view: str | None = None,
-        template: str | None = None,
-        student: str | None = None,
-        groups: Mapping[str, Group] | None = None,
-        strict: bool = False,
-    ) -> Export:
-        """The rows of these problems; those that lack what the view needs are left out, by name.
-
-        Args:
-            problems: what is exported.
-            view: the privileged context; None takes the carrier's.
-            template: the privileged template that words it; None takes the carrier's.
-            student: the student's template; None takes the privileged template's, or ``plain`` for
-                problems whose answers are compared exactly.
-            groups: student rollouts by problem id, for views that quote from them.
-            strict: raise at the first problem that lacks what the view needs.
-
-        Raises:
-            RegistryError, ConfigError: unknown or unfit names.
-            ViewError: ``strict``, and a problem lacks what the view needs.
-        """
-        rows, left_out = [], []
-        for problem in problems:
-            try:
-                entry = self._entry(len(rows), problem, view, template, student, groups)
-            except ViewError as error:
-                if strict:
-                    raise
-                left_out.append(LeftOut(problem.id, str(error)))
-            else:
-                rows.append(self.row(entry))
-        return Export(self.name, tuple(rows), tuple(left_out))
-
-    def _entry(
-        self,
-        index: int,
-        problem: Problem,
-        view: str | None,
-        template: str | None,
-        student: str | None,
-        groups: Mapping[str, Group] | None,
-    ) -> Entry:
-        view, words = view or self.view, template or self.template
-        # The exact verifier accepts no words around an answer, so none are asked for.
-        student = student or ("plain" if problem.verifier == "exact" else None)
-        group = (groups or {}).get(problem.id)
-        prompt = privileged_prompt(problem, "none", words, student=student)
-        if view == "none":
-            return Entry(index, problem, prompt, "")
-        if not self.is_whole:
-            context = privileged_context(problem, view, words, group=group)
-            return Entry(index, problem, prompt, context)
-        told = privileged_prompt(problem, view, words, student=student, group=group)
-        return Entry(index, problem, prompt, _added(prompt, told))
-
-
-def _added(asked: Prompt, told: Prompt) -> str:
-    """What the teacher's message adds to the student's."""
-    before, whole = asked.messages[-1].content, told.messages[-1].content
-    if not whole.startswith(before):
-        raise ConfigError(
-            f"template {told.template!r} does not begin with the student's prompt, so what it adds "
-            "cannot stand in a column of its own: use hdpo, sdpg, opsd, sdpo or sdft"
-        )
-    return whole[len(before) :].strip()
 
 
 def sentinel_free(text: str, sentinel: str) -> str:

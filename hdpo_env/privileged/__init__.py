@@ -5,10 +5,12 @@ which pieces the teacher gets; a *privileged template* says in which words.
 """
 
 from hdpo_env.privileged.masking import MASK, mask_answer
-from hdpo_env.privileged.pair import Pair, PromptTokens, Span, build_pair
+from hdpo_env.privileged.pair import Pair, build_pair
 from hdpo_env.privileged.pieces import Piece, View, ViewTable
 from hdpo_env.privileged.prompt import privileged_context, privileged_prompt
-from hdpo_env.privileged.views import VIEWS, quotes_rollouts
+from hdpo_env.privileged.quoted import quotes_rollouts
+from hdpo_env.privileged.tokens import PromptTokens, Span
+from hdpo_env.privileged.views import VIEWS
 from hdpo_env.privileged.words import PRIVILEGED_TEMPLATES, TELLTALES, PrivilegedTemplate
 
 __all__ = [

@@ -5,44 +5,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.privileged.pieces import Piece
 from hdpo_env.privileged.prompt import TeacherText, teacher_text
+from hdpo_env.privileged.tokens import PromptTokens, encode
 from hdpo_env.privileged.words import PrivilegedTemplate
 from hdpo_env.prompts import Template
 from hdpo_env.types import Group, Problem
 
 CUT = " [...]"  # stands where privileged text was cut
-
-
-class Span(NamedTuple):
-    """Token positions ``start`` to ``stop``, the latter not included."""
-
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class PromptTokens:
-    """One prompt as token ids. Its repr shows no ids, which could be decoded.
-
-    ``question`` and ``context`` are the tokens that hold any character of the question or of the
-    privileged context (empty for the student); ``assistant`` is what the chat template puts after
-    the user's turn. A completion's first token comes at ``completion_start``.
-    """
-
-    ids: tuple[int, ...] = field(repr=False)
-    question: Span
-    context: Span
-    assistant: Span
-
-    @property
-    def completion_start(self) -> int:
-        """Where the completion begins, which is the number of prompt tokens."""
-        return len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -99,14 +73,13 @@ def build_pair(
     told = teacher_text(problem, view, template, student=student, group=group)
     asked = teacher_text(problem, "none", template, student=student)
 
-    def encode(text: TeacherText) -> PromptTokens:
-        return _encode(tokenizer, text, dict(chat_kwargs or {}))
+    def tokens(text: TeacherText) -> PromptTokens:
+        return encode(tokenizer, text, chat_kwargs or {})
 
     def rendered(pieces: Sequence[Piece]) -> PromptTokens:
-        words = {"student": student, "pieces": pieces}
-        return encode(teacher_text(problem, view, template, **words))
+        return tokens(teacher_text(problem, view, template, student=student, pieces=pieces))
 
-    mine, theirs = encode(asked), encode(told)
+    mine, theirs = tokens(asked), tokens(told)
     length = len(theirs.ids)
     if max_teacher_tokens is not None and length > max_teacher_tokens:
         theirs = _within(max_teacher_tokens, told.pieces, rendered, problem, len(mine.ids))
@@ -144,55 +117,3 @@ def _within(
         f"a budget of {budget} tokens has no room for any privileged context of problem "
         f"{problem.id}, whose student's prompt has {student_length}: raise max_teacher_tokens"
     )
-
-
-def _encode(tokenizer: Any, text: TeacherText, chat_kwargs: dict[str, Any]) -> PromptTokens:
-    messages = [{"role": m.role, "content": m.content} for m in text.prompt.messages]
-    has_template = tokenizer.chat_template is not None
-    if has_template:
-        shown = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=False, **chat_kwargs
-        )
-    elif chat_kwargs:
-        raise ConfigError(
-            f"chat_kwargs {sorted(chat_kwargs)} need a chat template, and this tokenizer has none"
-        )
-    else:
-        shown = "\n\n".join(m["content"] for m in messages) + "\n\n"
-    start, end = _place(shown, messages[-1]["content"])
-    encoded = _with_offsets(tokenizer, shown, add_special_tokens=not has_template)
-    offsets = encoded["offset_mapping"]
-    question, context = (
-        _tokens(offsets, start + a, start + b) for a, b in (text.question, text.context)
-    )
-    first = next((i for i, (a, b) in enumerate(offsets) if a >= end and b > a), len(offsets))
-    return PromptTokens(tuple(encoded["input_ids"]), question, context, Span(first, len(offsets)))
-
-
-def _place(shown: str, content: str) -> tuple[int, int]:
-    """Where the user's message begins and ends in the rendered text; templates may strip it."""
-    at = shown.rfind(content.strip())
-    if at < 0:
-        raise ConfigError(
-            "the chat template alters the user's message, so its parts cannot be found: use a "
-            "template that repeats messages as they are"
-        )
-    start = at - (len(content) - len(content.lstrip()))
-    is_whole = shown.startswith(content, max(start, 0))
-    return start, start + len(content if is_whole else content.rstrip())
-
-
-def _with_offsets(tokenizer: Any, text: str, *, add_special_tokens: bool) -> Any:
-    try:
-        return tokenizer(text, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
-    except NotImplementedError:
-        raise ConfigError(
-            f"{type(tokenizer).__name__} gives no character offsets, which spans need: load the "
-            "tokenizer with use_fast=True"
-        ) from None
-
-
-def _tokens(offsets: Sequence[tuple[int, int]], start: int, stop: int) -> Span:
-    """The tokens that hold any of these characters."""
-    inside = [i for i, (a, b) in enumerate(offsets) if a < stop and b > start and b > a]
-    return Span(inside[0], inside[-1] + 1) if inside else Span(0, 0)
