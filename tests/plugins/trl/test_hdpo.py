@@ -261,6 +261,19 @@ def test_the_weight_is_a_function_of_the_global_step(
     assert logged(again, "distill/weight") == [0.25, 0.5, 0.75, 1.0]
 
 
+def test_evaluation_counts_cliffs_and_distils_nothing(
+    trained: Make, problems: list[Problem]
+) -> None:
+    """TRL's evaluate reports groups by verdict, samples nothing privileged and moves nothing."""
+    trainer = trained("hdpo", problems, distill_weight=1.0, per_device_eval_batch_size=8)
+    before = [p.detach().clone() for p in trainer.model.parameters()]
+    metrics = trainer.evaluate(trainer.train_dataset)
+    rates = [metrics[f"eval_groups/{kind}_rate"] for kind in ("cliff", "mixed", "saturated")]
+    assert sum(rates) == pytest.approx(1.0)
+    assert not any("privileged" in name or "distill" in name for name in metrics)
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
+
+
 @pytest.mark.parametrize("adapters", [False, True], ids=["copy", "peft"])
 def test_a_frozen_teacher_stays(
     trained: Make, problems: list[Problem], model_path: Path, adapters: bool

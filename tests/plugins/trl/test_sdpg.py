@@ -177,6 +177,29 @@ def test_two_steps_move_the_weights_by_the_papers_schedule(
     assert any(not torch.equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
 
 
+def test_evaluation_adds_the_reference_term_alone(make: Make, problems: list[Problem]) -> None:
+    """In TRL's evaluate the loss is the outcome's plus alpha L_K over the batch's own tokens."""
+    trainer = make(
+        problems, noise=0.02, distill_weight=1.0, beta=0.5, reference_kind="urkl",
+        per_device_eval_batch_size=24, **ALWAYS,
+    )  # fmt: skip
+    seen: list[Any] = []
+    original = trainer._generate_and_score_completions
+    trainer._generate_and_score_completions = lambda rows: seen.append(original(rows)) or seen[-1]
+    metrics = trainer.evaluate(trainer.train_dataset)
+    [batch] = seen
+    mask = batch["completion_mask"].bool()
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    keep = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    with torch.no_grad():
+        logits = trainer.student(input_ids=ids, attention_mask=keep).logits.log_softmax(-1)
+    own = logits[:, -mask.shape[1] - 1 : -1].gather(-1, batch["completion_ids"][..., None])[..., 0]
+    gap = (own - batch["ref_per_token_logps"])[mask]
+    outcome = -batch["advantages"][:, None].expand_as(mask)[mask].mean()
+    assert metrics["eval_loss"] == pytest.approx(float(outcome + 0.25 * (gap**2).mean()), abs=1e-5)
+    assert metrics["eval_kl"] == pytest.approx(float((torch.exp(-gap) - 1 + gap).mean()), abs=1e-5)
+
+
 def test_without_both_weights_it_is_grpo_bit_for_bit(make: Make, problems: list[Problem]) -> None:
     """beta_base 0 and alpha 0 leave every weight where GRPOTrainer puts it."""
     runs = []

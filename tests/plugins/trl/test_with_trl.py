@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from hdpo_plugins.trl import VerdictReward, environment_factory, to_dataset
+from hdpo_plugins.trl.contract import HOSTS
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.prompts import student_prompt
@@ -19,6 +20,14 @@ from hdpo_env.types import Problem
 
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
 Make = Callable[..., Any]
+(HOST,) = HOSTS
+
+
+@pytest.mark.parametrize("what", HOST.exercises)
+def test_the_contract(what: str) -> None:
+    """Each promise to TRL is kept by the installed version, which is a tested one."""
+    assert HOST.installed in HOST.tested
+    HOST.exercises[what]()
 
 
 def logged(trainer: Any, name: str) -> list[float]:
@@ -127,7 +136,7 @@ def test_the_dataset_holds_what_each_trainer_reads_and_no_gold_unasked() -> None
     assert "6 * 7 = 42" in row["privileged_context"]
     assert problem.question not in row["privileged_context"]
     assert "6 * 7" not in to_dataset([problem], view="answer")[0]["privileged_context"]
-    with pytest.raises(ConfigError, match="use hdpo or sdpg"):
+    with pytest.raises(ConfigError, match="use hdpo, sdpg"):
         to_dataset([problem], template="chain", view="solution", teacher_template="chain")
 
 
