@@ -199,6 +199,8 @@ def test_problems_without_what_the_view_needs_are_left_out_by_name() -> None:
     [(problem_id, reason)] = export.left_out
     assert problem_id == poor.id
     assert "has no solution" in reason
+    verl = CARRIERS["verl"]([PROBLEMS[0], poor, PROBLEMS[1]])
+    assert [row["extra_info"]["index"] for row in verl] == [0, 1]
     assert repr(export) == "Export('trl', 2 rows, 1 left out)"
     with pytest.raises(ViewError, match="has no solution"):
         to_trl([poor], strict=True)

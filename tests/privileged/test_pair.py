@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +50,7 @@ def test_ids_are_those_of_the_chat_template(tokenizer: Any) -> None:
 
 
 def test_spans_hold_question_and_context(tokenizer: Any) -> None:
-    """Decoding a span gives the text it names, and at most a token's worth more at the ends."""
+    """Decoding a span gives the text it names, with no token to spare at either end."""
     problem, pair = pair_of(tokenizer)
     template = "chain" if problem is CHAIN else "hdpo"
     context = privileged_context(problem, "solution", template)
@@ -57,9 +59,13 @@ def test_spans_hold_question_and_context(tokenizer: Any) -> None:
         assert problem.question in text
         assert len(text) <= len(problem.question) + 12
         assert prompt.assistant.stop == prompt.completion_start == len(prompt.ids)
-    text = tokenizer.decode(pair.teacher.ids[slice(*pair.teacher.context)])
-    assert context in text
-    assert len(text) <= len(context) + 12
+        start, stop = prompt.question
+        assert problem.question not in tokenizer.decode(prompt.ids[start + 1 : stop])
+        assert problem.question not in tokenizer.decode(prompt.ids[start : stop - 1])
+    start, stop = pair.teacher.context
+    assert context in tokenizer.decode(pair.teacher.ids[start:stop])
+    assert context not in tokenizer.decode(pair.teacher.ids[start + 1 : stop])
+    assert context not in tokenizer.decode(pair.teacher.ids[start : stop - 1])
     assert pair.student.context == (0, 0)
     assert not set(range(*pair.teacher.question)) & set(range(*pair.teacher.context))
 
@@ -141,17 +147,22 @@ def test_a_budget_is_kept_and_never_costs_the_question(chatml: Any, budget: int)
 
 
 def test_the_budget_is_used(chatml: Any) -> None:
-    """One more token of room shows at least as much; the last piece is cut before the first."""
+    """Of all places where the solution may be cut, the last one that fits, by trying them all."""
     problem = LINEAR[2]
-    whole = build_pair(chatml, problem, "solution", "sdpg")
-    size = len(whole.teacher.ids)
-    shown = [
-        len(build_pair(chatml, problem, "solution", "sdpg", max_teacher_tokens=b).teacher.ids)
-        for b in range(size - 12, size + 1)
-    ]
-    assert shown == sorted(shown)
-    assert shown[-1] == size
-    assert len(set(shown)) > 2
+    solution = problem.solution or ""
+
+    def size_of(text: str | None, budget: int | None = None) -> int:
+        given = replace(problem, solution=text)
+        view = "answer" if text is None else "solution"
+        return len(build_pair(chatml, given, view, "sdpg", max_teacher_tokens=budget).teacher.ids)
+
+    ends = [m.start() for m in re.finditer(r"\s+", solution)]
+    sizes = [size_of(None), *(size_of(solution[:end] + " [...]") for end in ends)]
+    whole = size_of(solution)
+    for budget in range(sizes[0], whole):
+        assert size_of(solution, budget) == max(size for size in sizes if size <= budget)
+    assert size_of(solution, whole) == whole
+    assert len(set(sizes)) > 10
 
 
 def test_a_text_without_blanks_is_cut_between_characters(chatml: Any) -> None:

@@ -78,6 +78,21 @@ def test_prefixes_are_nested_and_end_at_words(text: str, one: float, two: float)
     assert shown[1].startswith(shown[0])
 
 
+def test_a_prefix_that_ends_at_a_word_keeps_it() -> None:
+    """Two of five characters are the whole first word; one fewer is none of it."""
+    problem = Problem("q", ("1",), solution="ab cd")
+    assert texts("prefix:0.4", problem) == [("prefix", "ab")]
+    with pytest.raises(ViewError, match="too short"):
+        texts("prefix:0.2", problem)
+
+
+def test_remarks_are_few(group_of: GroupOf) -> None:
+    """Four different failures are told, the first ones; the rest would be a list of guesses."""
+    group = group_of(RICH, *(rf"\boxed{{{n}}}" for n in (1, 2, 1, 3, 4, 5, 6)))
+    said = [text.split()[6] for _, text in texts("feedback", group=group)]
+    assert said == ["1.", "2.", "3.", "4."]
+
+
 def test_views_of_the_group(group_of: GroupOf) -> None:
     """The shortest correct rollout; a remark for each different failure, in order."""
     group = group_of(
