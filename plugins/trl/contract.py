@@ -27,6 +27,7 @@ def _trained(trainer: Any, config: Any, **settings: Any) -> Any:
             disable_tqdm=True,
             max_steps=1,
             per_device_train_batch_size=8,
+            gradient_accumulation_steps=1,
             num_generations=4,
             max_completion_length=8,
             **settings,
