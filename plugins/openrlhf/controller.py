@@ -47,7 +47,11 @@ class Controller:
 
     def stream(self, fresh: Iterator[Any], num_prompts: int) -> Iterator[Any]:
         """The next batch's prompts: former cliffs that are due, at most half, then new ones."""
-        return self.reentry.stream(fresh, self.step, num_prompts // 2)
+        return self.reentry.stream(fresh, self.step, num_prompts, self._item)
+
+    def _item(self, row: int) -> Any:
+        data = self.trainer.prompts_dataloader.dataset
+        return data.collate_fn([data[row]])
 
     def saw(self, groups: list[GroupRecord], generate: dict[str, Any]) -> None:
         """Take note of a batch as it was sampled; the engines are awake."""
@@ -107,7 +111,7 @@ class Controller:
         return numbers
 
     def _reentered(self) -> dict[str, float]:
-        back = [g for g in self._seen if self.reentry.came_back(g.prompt)]
+        back = [g for g in self._seen if self.reentry.came_back(self.source.row(g.prompt))]
         if not self.reentry.delay:
             return {}
         solved = sum(any(c is True for c in g.correct) for g in back)

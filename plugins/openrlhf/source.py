@@ -51,13 +51,17 @@ class ProblemSource:
         self._input_key, self._solution_key = input_key, solution_key
         self._row_of = {prompt: row for row, prompt in enumerate(prompts)}
 
+    def row(self, prompt: str) -> int | None:
+        """Which row of the data set a prompt was made of."""
+        return self._row_of.get(prompt)
+
     def problem(self, prompt: str, label: Any, template: str) -> Problem | None:
         """The problem behind a prompt; None where its row or its answer is unknown.
 
         ``template`` is the teacher's: if the data set's prompts were made with the student's
         template that belongs to it, the question is what stands inside.
         """
-        row = self._row_of.get(prompt)
+        row = self.row(prompt)
         if row is None:
             return None
         answers, solution = read_label(label)

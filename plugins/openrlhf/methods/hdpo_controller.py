@@ -45,7 +45,7 @@ class HdpoController(ControllerPart):
         for rollout in selection.kept:
             cliff = cliff_of[id(rollout)]
             self._pairs.append(pair_of(cliff, rollout))
-            self._hub.reentry.add(cliff.group.prompt, cliff.group.label, self._hub.step)
+            self._hub.reentry.add(self._hub.source.row(cliff.group.prompt), self._hub.step)
         self._count(found, cliffs, rollouts, selection)
 
     def payloads(self, samples: Sequence[Any], ranks: int) -> list[Any]:

@@ -20,7 +20,8 @@ class OwnRollouts(ControllerPart):
     """
 
     def __init__(self, controller: Any, name: str, rule: Rule) -> None:
-        self._hub, self._name, self._rule = controller, name, rule
+        self._hub, self._name = controller, name
+        self._rule: Rule = rule
         self._view = controller.args[f"{name}.view"]
         self._template = controller.args[f"{name}.template"]
         controller.source.check(controller.labels, self._view, self._template, name)

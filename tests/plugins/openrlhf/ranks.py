@@ -90,10 +90,8 @@ def trainer_of(args, spec, rank):
     strategy = openrlhf.utils.get_strategy(args)
     strategy.setup_distributed()
     actor = Actor(
-        whole(path) if spec.get("float32") else path,
+        whole(path, args.ds.lora.rank) if spec.get("float32") else path,
         attn_implementation="eager",
-        lora_rank=args.ds.lora.rank,
-        target_modules=args.ds.lora.target_modules,
         ds_config=strategy.get_ds_train_config(),
         temperature=args.rollout.temperature,
     )
@@ -143,15 +141,28 @@ def trainer_of(args, spec, rank):
     return trainer
 
 
-def whole(path):
-    """The model in float32; OpenRLHF itself loads bfloat16 or float16 only."""
+def whole(path, lora_rank=0):
+    """The model in float32, as OpenRLHF would make it: it loads bfloat16 or float16 only."""
+    from peft import LoraConfig, TaskType, get_peft_model
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(
         path, dtype=torch.float32, attn_implementation="eager"
     )
     model.config.use_cache = False
-    return model
+    if not lora_rank:
+        return model
+    kind = TaskType.CAUSAL_LM
+    return get_peft_model(
+        model,
+        LoraConfig(
+            task_type=kind,
+            r=lora_rank,
+            target_modules="all-linear",
+            bias="none",
+            fan_in_fan_out=True,
+        ),
+    )
 
 
 def given_by(teacher, strategy, pairs, top_k):
@@ -207,7 +218,8 @@ def rank_main(rank, world, port, spec):
     args = arguments(spec["flags"], spec.get("launcher", True))
     trainer = trainer_of(args, spec, rank)
     torch.manual_seed(7)  # the order in which the replay buffer is read
-    names = [f"{p}/gate_rate" for p in ("sdpg", "rlsd") if p in getattr(args, "plugin", ())]
+    parts = trainer.worker.parts if hasattr(trainer, "worker") else ()
+    names = [f"{plugin}/gate_rate" for plugin in parts if plugin != "hdpo"]
     for rollout in spec["rollouts"][rank]:
         trainer.replay_buffer.append(experience(rollout, names))
     gradients, before = recording(trainer), parameters(trainer)

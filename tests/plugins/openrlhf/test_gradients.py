@@ -1,5 +1,6 @@
 """Gradient truth: what DeepSpeed's ranks are about to apply, against one process in float32."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -25,34 +26,42 @@ BASE = {
     "ds.attn_implementation": "eager",
     "actor.adam.lr": 1e-3,
 }
-BOTH = {"hdpo.lambda": 0.5, "hdpo.top_k": 6, "sdpg.beta": 0.3, "sdpg.warmup_steps": 0}
+TOP_K = 6
+BOTH = {"hdpo.lambda": 0.5, "hdpo.top_k": TOP_K, "sdpg.beta": 0.3, "sdpg.warmup_steps": 0}
 BOTH |= {"sdpg.decay_steps": 0}
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A random model whose logits are far from uniform, in bfloat16 as OpenRLHF loads it."""
+def save_model(folder, seed):
+    """A random model whose logits are far from uniform, exact in bfloat16."""
     from hdpo_env.policies.tiny import tiny_policy
 
-    policy = tiny_policy(seed=3, hidden=64, heads=2)
-    draw = torch.Generator().manual_seed(1)
+    policy = tiny_policy(seed=seed, hidden=64, heads=2)
+    draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in policy.module.parameters():
             noise = torch.randn(parameter.shape, generator=draw) * 0.15
             parameter.add_(noise if parameter.dim() > 1 else 0 * noise)
             parameter.copy_(parameter.bfloat16())
-    folder = tmp_path_factory.mktemp("model")
     policy.save(folder)
     return folder
 
 
-@pytest.fixture(scope="module")
-def net(model):
+def loaded(folder):
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(
-        model, dtype=torch.float32, attn_implementation="eager"
+        folder, dtype=torch.float32, attn_implementation="eager"
     )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("model"), 3)
+
+
+@pytest.fixture(scope="module")
+def net(model):
+    return loaded(model)
 
 
 def logits_of(net, prompt, completion, temperature=1.0):
@@ -86,49 +95,64 @@ def pairs_of(count, seed):
 
 def flags_of(model, plugins, **changed):
     given = {"actor.model_name_or_path": model, **BASE, **changed}
-    flags = [x for name, value in given.items() for x in (f"--{name}", str(value))]
+    flags = []
+    for name, value in given.items():
+        flags += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return flags + [x for name in plugins for x in ("--plugin", name)]
 
 
-def run(spec, folder):
-    """Run ranks.py in the CPU stack; what rank 0 wrote."""
-    folder.mkdir(exist_ok=True)
-    spec = {**spec, "out": str(folder / "out.pt")}
-    path = folder / "spec.json"
-    path.write_text(json.dumps(spec))
-    command = [sys.executable, str(HERE / "cpu.py"), str(HERE / "ranks.py"), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+def run(specs, folder):
+    """Run ranks.py in the CPU stack; what rank 0 wrote for each spec."""
+    paths = []
+    for name, spec in specs.items():
+        paths.append(folder / f"{name}.json")
+        paths[-1].write_text(json.dumps({**spec, "out": str(folder / f"{name}.pt")}))
+    command = [sys.executable, HERE / "cpu.py", HERE / "ranks.py", *paths]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=500, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return torch.load(spec["out"], weights_only=True)
+    return {name: torch.load(folder / f"{name}.pt", weights_only=True) for name in specs}
 
 
-def expected(net, spec, *, weight, beta, top_k, temperature=1.0):
-    """The gradient of the definition, in float32 on full logits, by autograd."""
+def expected(net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temperature=1.0):
+    """The gradient of the definition, in float32 on full logits, by autograd.
+
+    ``teacher(prompt, completion)`` gives the teacher's logits, the net's own by default.
+    """
     from hdpo_env.losses import reference
+
+    def own(prompt, completion):
+        return logits_of(net, prompt, completion, temperature)
+
+    @torch.no_grad()
+    def taught(prompt, completion):
+        return (teacher or own)(prompt, completion)
 
     net.zero_grad()
     rows = [r for rank in spec["rollouts"] for r in rank]
     tokens = sum(len(r["completion"]) for r in rows)
     total = torch.zeros(())
     for r in rows:
-        logits = logits_of(net, r["prompt"], r["completion"], temperature)
-        chosen = torch.tensor(r["completion"])[:, None]
+        logits, chosen = own(r["prompt"], r["completion"]), torch.tensor(r["completion"])[:, None]
         logp = logits.log_softmax(-1).gather(-1, chosen)[:, 0]
         ratio = (logp - torch.tensor(r["old"])).exp()
-        total = total - (ratio * r["advantage"]).sum() / tokens  # nothing is clipped at ratio 1
+        advantages = torch.full_like(ratio, r["advantage"])
+        if rlsd and r["gate"]:
+            theirs = taught(spec["prompts"][r["text"]], r["completion"]).log_softmax(-1)
+            gap = (theirs.gather(-1, chosen)[:, 0] - logp).detach() * advantages.sign()
+            mix, clip = rlsd
+            advantages = advantages * ((1 - mix) + mix * gap.exp().clamp(1 - clip, 1 + clip))
+        total = total - (ratio * advantages).sum() / tokens  # nothing is clipped at ratio 1
         if beta and r["gate"]:
-            with torch.no_grad():
-                teacher = logits_of(net, spec["prompts"][r["text"]], r["completion"], temperature)
-            kl = reference.kl_student_teacher(logits, teacher)
+            theirs = taught(spec["prompts"][r["text"]], r["completion"])
+            kl = reference.kl_student_teacher(logits, theirs)
             total = total + beta * (ratio.detach() * kl).sum() / tokens
     pairs = [p for rank in spec["pairs"] for p in rank]
     distilled = sum(len(completion) for _, _, completion in pairs)
     for prompt, privileged, completion in pairs if weight else []:
-        with torch.no_grad():
-            dist = logits_of(net, privileged, completion, temperature).log_softmax(-1)
-        top, ids = dist.topk(top_k, dim=-1)
-        logits = logits_of(net, prompt, completion, temperature)
-        jsd = reference.topk_jsd(logits, ids, top)
+        top, ids = taught(privileged, completion).log_softmax(-1).topk(TOP_K, dim=-1)
+        jsd = reference.topk_jsd(own(prompt, completion), ids, top)
         total = total + weight * jsd.sum() / distilled
     total.backward()
     return {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
@@ -143,6 +167,12 @@ def compared(found, wanted):
     return float(cosine), float(mine.norm() / theirs.norm())
 
 
+def assert_equal_gradients(found, wanted):
+    cosine, ratio = compared(found["gradients"], wanted)
+    assert cosine >= 0.9999
+    assert abs(ratio - 1) <= 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [2, 3])
 def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model, net, tmp_path):
@@ -152,22 +182,132 @@ def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model
     bfloat16 rounding alone costs 1e-4 of the cosine.
     """
     rollouts = [rollouts_of(net, 4, seed, 0.8) for seed in (1, 2)]
-    prompts = {r["text"]: [5, 6, 7, *r["prompt"]] for rank in rollouts for r in rank}
+    changed = {**BOTH, "ds.zero_stage": stage, "rollout.temperature": 0.8}
     spec = {
-        "flags": flags_of(
-            model, ["hdpo", "sdpg"], **BOTH, **{"ds.zero_stage": stage, "rollout.temperature": 0.8}
-        ),
+        "flags": flags_of(model, ["hdpo", "sdpg"], **changed),
         "rollouts": rollouts,
         "pairs": [pairs_of(3, 0), []],
-        "prompts": prompts,
+        "prompts": teacher_prompts(rollouts),
         "float32": True,
     }
-    found = run(spec, tmp_path / "run")
-    wanted = expected(net, spec, weight=0.5, beta=0.3, top_k=6, temperature=0.8)
-    cosine, ratio = compared(found["gradients"], wanted)
-    assert cosine >= 0.9999
-    assert abs(ratio - 1) <= 1e-3
-    # and the terms matter: without them the same comparison fails
-    for terms in ({"weight": 0.0, "beta": 0.3}, {"weight": 0.5, "beta": 0.0}):
-        other = expected(net, spec, **terms, top_k=6, temperature=0.8)
+    found = run({"two": spec}, tmp_path)["two"]
+    assert_equal_gradients(found, expected(net, spec, weight=0.5, beta=0.3, temperature=0.8))
+    # and the terms matter: without one of them the same comparison fails
+    for terms in ({"weight": 0.5}, {"beta": 0.3}):
+        other = expected(net, spec, **terms, temperature=0.8)
         assert compared(found["gradients"], other)[0] < 0.999
+
+
+def teacher_prompts(rollouts):
+    return {r["text"]: [5, 6, 7, *r["prompt"]] for rank in rollouts for r in rank}
+
+
+ONE = {"actor.num_gpus_per_node": 1, "train.batch_size": 4, "train.micro_batch_size": 2}
+OFF = {"hdpo.lambda": 0, "sdpg.beta": 0, "rlsd.mix": 0}
+VARIANTS = {  # name: plugins, flags, settings of the spec
+    "plain": ([], {}, {"launcher": False}),
+    "off": (["hdpo", "sdpg", "rlsd"], OFF, {}),
+    "on": (["hdpo", "sdpg"], BOTH, {}),
+    "rlsd": (["rlsd"], {"rlsd.mix": 0.7, "rlsd.clip": 0.5}, {}),
+    "packed": (["hdpo", "sdpg"], BOTH, {"packed": True}),
+    "given": (["hdpo"], BOTH | {"hdpo.teacher": "frozen", "algo.kl.init_coef": 0.01}, {}),
+    "ema": (
+        ["hdpo", "sdpg"],
+        BOTH | {"hdpo.teacher": "ema", "sdpg.teacher": "ema", "train.enable_ema": True},
+        {},
+    ),
+    "lora": (
+        ["hdpo", "sdpg"],
+        BOTH | {"hdpo.teacher": "frozen", "sdpg.teacher": "frozen", "ds.lora.rank": 4},
+        {},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def other_model(tmp_path_factory):
+    """A teacher with weights of its own."""
+    return save_model(tmp_path_factory.mktemp("other"), 4)
+
+
+@pytest.fixture(scope="module")
+def variants(model, other_model, net, tmp_path_factory):
+    """Every variant once, on one rank in one process: its spec and what came out."""
+    rollouts = [rollouts_of(net, 4, 5, 1.0)]
+    for rollout in rollouts[0]:
+        rollout["gate"] = True  # RLSD lets all in; SDPG is held to the same
+    common = {"rollouts": rollouts, "pairs": [pairs_of(3, 1)], "float32": True}
+    common["prompts"] = teacher_prompts(rollouts)
+    specs = {}
+    for name, (plugins, flags, settings) in VARIANTS.items():
+        flags = flags_of(model, plugins, **{**ONE, **(flags if plugins else {})})
+        specs[name] = {**common, "flags": flags, **settings}
+    for name in ("given", "ema"):
+        specs[name]["teacher_model"] = str(other_model)
+    found = run(specs, tmp_path_factory.mktemp("variants"))
+    return {name: (spec, found[name]) for name, spec in specs.items()}
+
+
+@pytest.mark.slow
+def test_coefficients_of_0_are_plain_openrlhf_bit_for_bit(variants):
+    """With lambda, beta and mix 0 no parameter differs in a single bit; with others they do."""
+    plain, off, on = (variants[name][1] for name in ("plain", "off", "on"))
+    moved = [n for n, p in plain["parameters"].items() if not torch.equal(p, plain["before"][n])]
+    assert moved
+    for name, parameter in plain["parameters"].items():
+        assert torch.equal(parameter, off["parameters"][name]), name
+    assert any(not torch.equal(p, on["parameters"][n]) for n, p in plain["parameters"].items())
+    assert not any(key.startswith(("hdpo/", "sdpg/", "rlsd/")) for key in off["status"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "terms"),
+    [
+        ("plain", {}),
+        ("on", {"weight": 0.5, "beta": 0.3}),
+        ("packed", {"weight": 0.5, "beta": 0.3}),
+        ("rlsd", {"rlsd": (0.7, 0.5)}),
+    ],
+)
+def test_one_rank_has_the_gradient_of_the_definition(name, terms, variants, net):
+    """Also where rollouts are packed into one row, and where RLSD changes the advantages."""
+    spec, found = variants[name]
+    assert_equal_gradients(found, expected(net, spec, **terms))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "beta"), [("given", 0.0), ("ema", 0.3)])
+def test_a_teacher_with_weights_of_its_own(name, beta, variants, net, other_model):
+    """Reference workers that send their top k, and the averaged model on the policy's ranks."""
+    spec, found = variants[name]
+    other = loaded(other_model)
+    wanted = expected(
+        net, spec, weight=0.5, beta=beta, teacher=lambda *texts: logits_of(other, *texts)
+    )
+    assert_equal_gradients(found, wanted)
+    drifting = expected(net, spec, weight=0.5, beta=beta)
+    assert compared(found["gradients"], drifting)[0] < 0.999
+
+
+@pytest.mark.slow
+def test_an_adapter_is_taught_by_its_own_base_model(variants, net):
+    """With LoRA the frozen teacher is the policy with its adapter switched off."""
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    spec, found = variants["lora"]
+    config = LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=4,
+        target_modules="all-linear",
+        bias="none",
+        fan_in_fan_out=True,  # as the model's Conv1D stores its weights
+    )
+    adapted = get_peft_model(copy.deepcopy(net), config)
+    adapted.load_state_dict(found["before"], strict=True)
+    base = lambda *texts: logits_of(net, *texts)
+    wanted = expected(adapted, spec, weight=0.5, beta=0.3, teacher=base)
+    assert set(wanted) == {name for name in wanted if "lora" in name}
+    assert_equal_gradients(found, wanted)
+    drifting = expected(adapted, spec, weight=0.5, beta=0.3)
+    assert compared(found["gradients"], drifting)[0] < 0.999
