@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.evaluation import EvalReport, ProblemResult, evaluate, report_of
+from hdpo_env.evaluation import (
+    PROTOCOLS,
+    EvalReport,
+    ProblemResult,
+    Protocol,
+    cliff_ids,
+    compare_reports,
+    coverage,
+    evaluate,
+    majority_at,
+    report_of,
+    run_protocol,
+)
 from hdpo_env.problems import ChainFamily
 from hdpo_env.prompts import student_prompt
 from hdpo_env.simulate import SimulatedPolicy
@@ -148,3 +160,107 @@ def test_refusals_name_the_remedy() -> None:
         report_of([group("a", True)], [group("b", True)])
     with pytest.raises(DataError, match="2 greedy groups for 1 groups"):
         report_of([group("a", True)], [group("a", True)] * 2)
+
+
+def test_coverage_by_hand() -> None:
+    """Every k up to the fewest judged rollouts; each is the mean of the exact pass@k."""
+    report = report_of([group("a", True, False, False), group("b", False, False, False)])
+    curve = coverage(report)
+    assert {k: round(e.value, 12) for k, e in curve.items()} == {
+        1: round(1 / 6, 12),
+        2: round(1 / 3, 12),
+        3: 0.5,
+    }
+    assert coverage(report, ks=[3, 4]).keys() == {3}
+    abstained = report_of([group("a", None, None), group("b", True, None)])
+    assert coverage(abstained).keys() == {1}
+
+
+def answering(name: str, *said: str | None) -> Group:
+    """A group of a problem with gold 1/2 whose completions say these answers."""
+    problem = Problem(name, ("1/2",), id=name)
+    verdicts = [
+        Verdict(Outcome.NO_ANSWER)
+        if text is None
+        else Verdict(Outcome.CORRECT if text in ("1/2", "0.5") else Outcome.WRONG, text)
+        for text in said
+    ]
+    prompt = student_prompt(problem)
+    return Group(problem, tuple(Rollout(prompt, Completion((), ""), v, None) for v in verdicts))
+
+
+def test_majority_votes_by_hand() -> None:
+    """Correct spellings vote together, equal wrong ones too, silence cannot win."""
+    split = answering("a", "1/2", "0.5", "3", None)  # 2 right, 1 wrong, 1 silent
+    wrong = answering("b", "1/2", "2/6", "\\frac13", None)  # 1 right, 2 equal wrong ones
+    found = majority_at([split, wrong], [1, 3, 4, 5])
+    # maj@3 of split: without one of the four, right wins {r r w} {r r -} and draws {r w -} twice
+    assert found[3].value == pytest.approx(((2 + 2 * 0.5) / 4 + (0 + 2 * 0.5) / 4) / 2)
+    assert found[4].value == 0.5
+    assert found[1].value == (2 / 4 + 1 / 4) / 2
+    assert 5 not in found
+
+
+def reports(rate: float, seed: int, n: int = 8) -> EvalReport:
+    """A policy whose pass rates are spread around a rate, on 300 problems."""
+    rates = {p.id: min(1.0, 2 * rate * (i % 10) / 9) for i, p in enumerate(CHAIN)}
+    policy = SimulatedPolicy(CHAIN, rates, seed=seed)
+    return evaluate(policy, CHAIN, n=n, ks=(1,), max_tokens=20, seed=seed)
+
+
+def test_runs_are_compared_on_a_fixed_set_of_cliffs() -> None:
+    """A better policy gains on the base's cliffs; the same policy sampled twice does not.
+
+    The set is chosen from a third sampling. Chosen from the first run itself, the same policy
+    seems to gain, which is the selection effect that the docstring warns of.
+    """
+    base, again, better = reports(0.1, 1), reports(0.1, 2), reports(0.2, 3)
+    cliffs = cliff_ids(reports(0.1, 4))
+    assert 60 < len(cliffs) < 240
+    gain = {c.measure: c for c in compare_reports(again, better, only=cliffs)}
+    assert gain["pass@8"].is_significant
+    assert gain["pass@8"].difference.value > 0.05
+    assert gain["pass@8"].num_problems == len(cliffs)
+    assert set(gain) == {"pass@1", "pass@4", "pass@8", "greedy"}
+    none = {c.measure: c for c in compare_reports(base, again, only=cliffs)}
+    assert not none["pass@8"].is_significant
+    fooled = {c.measure: c for c in compare_reports(base, again, only=cliff_ids(base))}
+    assert fooled["pass@8"].first.value == 0
+    assert fooled["pass@8"].is_significant
+
+
+def test_pairs_are_matched_by_their_ids() -> None:
+    """Another order, and problems that only one run saw, change nothing."""
+    first = report_of([group("a", True, False), group("b", False, False)])
+    second = report_of([group("c", True, True), group("b", True, True), group("a", True, True)])
+    [found] = compare_reports(first, second, ks=[2])
+    assert found.num_problems == 2
+    assert found.difference.value == 0.5
+    with pytest.raises(DataError, match="share 2 problems, and none of them is among the 1"):
+        compare_reports(first, second, only={"c"})
+
+
+def test_an_undecided_problem_is_no_cliff() -> None:
+    """An abstention may hide a success; thresholds count successes."""
+    groups = [group("a", False, None), group("b", False, False), group("c", True, False)]
+    assert cliff_ids(report_of(groups)) == {"b"}
+    assert cliff_ids(report_of(groups), threshold=1) == {"b", "c"}
+
+
+def test_the_papers_protocols() -> None:
+    """HDPO: 2,048 held-out problems, pass@1, 4, 8. SDPG: mean@32, which is pass@1 of 32 samples."""
+    assert (PROTOCOLS["hdpo"].problems, PROTOCOLS["hdpo"].ks) == (2048, (1, 4, 8))
+    policy = SimulatedPolicy(CHAIN, 0.3)
+    with pytest.raises(DataError, match="takes 2048 held-out problems and there are 300"):
+        run_protocol(policy, CHAIN, "hdpo", max_tokens=20, seed=0)
+    numbers, report = run_protocol(policy, CHAIN, "sdpg", max_tokens=20, seed=0)
+    assert numbers.keys() == {"mean@32"}
+    shares = [r.correct / 32 for r in report.results]
+    assert numbers["mean@32"].value == pytest.approx(float(np.mean(shares)))  # type: ignore[union-attr]
+    assert abs(float(np.mean(shares)) - 0.3) < 4 * (0.21 / 9600) ** 0.5
+    own = Protocol("ten problems", samples=4, ks=(1, 4), problems=10)
+    numbers, report = run_protocol(policy, CHAIN, own, max_tokens=20, seed=0)
+    assert len(report.results) == 10
+    assert numbers.keys() == {"pass@1", "pass@4"}
+    with pytest.raises(DataError, match="unknown protocol 'gpqa'"):
+        run_protocol(policy, CHAIN, "gpqa", max_tokens=20, seed=0)

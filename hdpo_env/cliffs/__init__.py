@@ -2,6 +2,7 @@
 
 from hdpo_env.cliffs.agreement import AgreementModel, fit_agreement
 from hdpo_env.cliffs.beta import Beta
+from hdpo_env.cliffs.fading import HintLadder
 from hdpo_env.cliffs.groups import (
     GroupRates,
     classify,
@@ -12,6 +13,7 @@ from hdpo_env.cliffs.groups import (
 )
 from hdpo_env.cliffs.ledger import LedgerWriter
 from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, fit_prior, plan_budget
+from hdpo_env.cliffs.sampler import CliffSampler
 from hdpo_env.cliffs.summary import Ledger, read_ledger
 from hdpo_env.cliffs.transitions import EscapeTime, Transition
 from hdpo_env.cliffs.triage import (
@@ -50,4 +52,6 @@ __all__ = [
     "cause_of",
     "triage_groups",
     "triage_rows",
+    "CliffSampler",
+    "HintLadder",
 ]
