@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hdpo_env.cliffs import Beta, PriorFit, fit_prior
+from hdpo_env.cliffs.transitions import EscapeTime, Transitions
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.report.axes import Axis, rate
 from hdpo_env.report.bars import Bar, Series, bar_rows, histogram
@@ -44,11 +45,10 @@ def cliff_facts(study: Study, variant: str) -> CliffFacts | None:
     lives = [h for run in study.variants[variant] for h in histories(run)]
     if not lives:
         return None
-    relapsed = 0
-    for run in study.variants[variant]:
-        if run.ledger is not None:
-            moves = run.ledger.transitions(threshold=run.cliff_threshold)
-            relapsed += len({(m.problem_id, m.policy) for m in moves if m.kind == "relapsed"})
+    relapsed = sum(
+        len({(m.problem_id, m.policy) for m in moves if m.kind == "relapsed"})
+        for moves in _transitions(study, variant)
+    )
     times = _times(study, variant)
     standing = [h for h in lives if (seen := _decided(h.visits)) and seen[-1] == "cliff"]
     return CliffFacts(
@@ -62,13 +62,14 @@ def cliff_facts(study: Study, variant: str) -> CliffFacts | None:
     )
 
 
-def _times(study: Study, variant: str) -> list:
-    return [
-        time
-        for run in study.variants[variant]
-        if run.ledger is not None
-        for time in run.ledger.transitions(threshold=run.cliff_threshold).escape_times()
-    ]
+def _transitions(study: Study, variant: str) -> list[Transitions]:
+    ledgers = [(r.ledger, r.cliff_threshold) for r in study.variants[variant] if r.ledger]
+    found = [ledger.transitions(threshold=threshold) for ledger, threshold in ledgers]
+    return [moves for moves in found if len(moves)]
+
+
+def _times(study: Study, variant: str) -> list[EscapeTime]:
+    return [time for moves in _transitions(study, variant) for time in moves.escape_times()]
 
 
 def _decided(visits: Sequence) -> list[str]:

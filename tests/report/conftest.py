@@ -15,6 +15,7 @@ from random import Random
 
 import pytest
 
+from hdpo_env.cliffs import LedgerWriter
 from hdpo_env.config import preset, to_dict
 from hdpo_env.stats import pass_at_k
 
@@ -62,6 +63,7 @@ class Writer:
     every: int = 10
     num_problems: int = 30
     num_samples: int = 8
+    ledger: bool = True
     texts: Sequence[str] = ("3+7+2 gives 0 then 2: 02.", "I think it is 17.")
     written: list[Path] = field(default_factory=list)
 
@@ -80,6 +82,8 @@ class Writer:
         evals = {s: self._evaluate(folder, rng, variant, s) for s in self._eval_steps()}
         groups = [self._step_groups(rng, variant, step) for step in range(self.steps + 1)]
         self._write(folder, "groups.jsonl", [g for step in groups for g in step])
+        if self.ledger:
+            self._ledger(folder, groups)
         metrics = [
             self._metrics(rng, variant, s, groups[s], evals.get(s, {}))
             for s in range(self.steps + 1)
@@ -88,6 +92,8 @@ class Writer:
         self._write(folder, "completions.jsonl", list(self._completions(variant)))
         config = {**to_dict(preset(variant.algo)), "seed": seed, "steps": self.steps}
         config["algo"]["distill"]["divergence"] = variant.divergence
+        config["algo"]["distill"]["weight"] *= 10 if "strong" in name else 1
+        config["algo"]["distill"]["teacher"] = "frozen" if "frozen" in name else "drifting"
         (folder / "config.json").write_text(
             json.dumps({**config, "view": "solution", "model": "tiny", "data": "chain"})
         )
@@ -156,9 +162,28 @@ class Writer:
                     "num_correct": correct,
                     "num_wrong": 16 - correct,
                     "num_abstained": 0,
+                    "evidence": self._evidence(rng, variant, correct),
                 }
             )
         return rows
+
+    def _evidence(self, rng: Random, variant: Variant, correct: int) -> dict[str, object]:
+        truncated = rng.choice((0, 4, 10)) if not correct else 0
+        wrong = 16 - correct - truncated
+        outcomes = {"correct": correct, "wrong": wrong, "truncated": truncated}
+        return {
+            "outcomes": {outcome: n for outcome, n in outcomes.items() if n},
+            "answers": wrong,
+            "votes": min(2, wrong),
+            "rescued": 0,
+            "privileged": [rng.randrange(5), 4] if variant.teacher and not correct else None,
+        }
+
+    def _ledger(self, folder: Path, groups: list) -> None:
+        with LedgerWriter(folder / "ledger", writer="train", policy=folder.name) as ledger:
+            for row in (row for step in groups for row in step):
+                counts = {k: v for k, v in row.items() if k.startswith("num_")}
+                ledger.append(row["problem_id"], step=row["step"], **counts)
 
     def _metrics(
         self, rng: Random, variant: Variant, step: int, groups: list, evals: dict[str, float]
