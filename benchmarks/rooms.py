@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from hdpo_env.cliffs import LedgerWriter, read_ledger
-from hdpo_env.problems import ChainFamily, load_problems
+from hdpo_env.problems import DATASETS, ChainFamily, load_problems
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -69,7 +69,7 @@ def ledger(num_events: int, writers: int = 4, num_problems: int = 50_000) -> dic
 
 
 def problems(num: int = 100_000) -> dict[str, float]:
-    """Generate and hash a stream, and load the same problems back from a file."""
+    """Generate and hash a stream and load it back; load as many rows of real length."""
     source = ChainFamily("#", 6).source("train", 0, num)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "problems.jsonl"
@@ -78,7 +78,14 @@ def problems(num: int = 100_000) -> dict[str, float]:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(p.to_json() + "\n" for p in listed)
         loading = seconds(lambda: load_problems(path))
-    return {"problems": num, "generate_s": making, "load_s": loading}
+        rows = DATASETS["sample"].path
+        published = [json.loads(line) for line in Path(rows).read_text("utf-8").splitlines()]
+        with path.open("w", encoding="utf-8") as file:
+            for i in range(num):
+                row = published[i % len(published)]
+                file.write(json.dumps({**row, "question": f"{i}. {row['question']}"}) + "\n")
+        real = seconds(lambda: load_problems(path, field_map="gsm8k", strict=True))
+    return {"problems": num, "generate_s": making, "load_s": loading, "load_gsm8k_s": real}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from hdpo_env.problems.linear import LinearFamily, SystemFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
 from hdpo_env.problems.rows import BadRow, LoadReport, ProblemStream, load_problems
+from hdpo_env.problems.sample import sample_problems
 from hdpo_env.problems.sequences import SequenceFamily
 from hdpo_env.problems.source import LEVEL_FAMILIES, PROBLEMS, Mixture, ProblemSource
 
@@ -38,6 +39,7 @@ __all__ = [
     "CalculusFamily",
     "ProbabilityFamily",
     "GeometryFamily",
+    "sample_problems",
     "FIELD_MAPS",
     "FieldMap",
     "DATASETS",

@@ -51,6 +51,10 @@ for _name, _data in {
     "bigmath": KnownData("SynthLabsAI/Big-Math-RL-Verified", "bigmath"),
     "deepscaler": KnownData("agentica-org/DeepScaleR-Preview-Dataset", "deepscaler"),
     "polaris": KnownData("POLARIS-Project/Polaris-Dataset-53K", "polaris"),
+    "sample": KnownData(str(ASSETS / "gsm8k_train.jsonl"), "gsm8k"),
+    "sample-socratic": KnownData(
+        str(ASSETS / "gsm8k_test_socratic.jsonl"), "gsm8k-socratic", _TEST
+    ),
 }.items():
     DATASETS.add(_name, _data)
 

@@ -19,6 +19,7 @@ from hdpo_env.problems.integers import ModularFamily, NumberTheoryFamily
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
+from hdpo_env.problems.sample import sample_problems
 from hdpo_env.problems.sequences import SequenceFamily
 from hdpo_env.registry import Registry
 from hdpo_env.types import Problem, derive_seed
@@ -66,6 +67,7 @@ LEVEL_FAMILIES: tuple[type[LevelFamily], ...] = (
 )
 for _family in LEVEL_FAMILIES:
     PROBLEMS.add(_family.kind, _of(_family))
+PROBLEMS.add("sample", sample_problems)
 
 
 @dataclass(frozen=True)

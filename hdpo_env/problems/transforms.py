@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hdpo_env.problems.family import states
+
 # The words that DAPO-Math-17k wraps around every question.
 _DAPO = re.compile(
     r"^Solve the following math problem step by step\..*?answer to the problem\.\s*(.*?)"
@@ -111,12 +113,16 @@ def derivation(text: Any) -> Any:
 
 
 def socratic_hints(text: str) -> list[str]:
-    r"""The questions of a socratic GSM8K solution: a ladder that holds no step and no answer.
+    r"""The questions of a socratic GSM8K solution: a ladder without steps and answers.
+
+    Repeated questions, and those that happen to state the answer, are left out.
 
     >>> socratic_hints("How many now? ** 3 - 1 = <<3-1=2>>2 now\n#### 2")
     ['How many now?']
     """
-    return [line.split(" ** ")[0].strip() for line in text.splitlines() if " ** " in line]
+    asked = [line.split(" ** ")[0].strip() for line in text.splitlines() if " ** " in line]
+    gold = after_hashes(text) or ""
+    return [question for question in dict.fromkeys(asked) if not gold or not states(question, gold)]
 
 
 def socratic_steps(text: str) -> str:
