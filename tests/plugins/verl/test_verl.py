@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 from itertools import pairwise
 from pathlib import Path
@@ -99,6 +100,44 @@ def test_the_hdpo_loss_is_verls_own_where_dual_clip_does_not_bite(mode: str) -> 
         found.append((loss.detach(), *torch.autograd.grad(loss, new)))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def kept_groups(groups: dict[str, list[dict]], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Groups that survive verl's filter on ``acc``; only the store it reads from is ours."""
+    import verl.trainer.ppo.v1.replay_buffer as host
+    from omegaconf import OmegaConf
+
+    rows = {f"{uid}_{i}_0": row for uid, group in groups.items() for i, row in enumerate(group)}
+
+    def stored(keys: list[str], **_: Any) -> dict[str, list[dict]]:
+        fields = ("reward_extra_info",)
+        return {"extra_fields": [{name: rows[key][name] for name in fields} for key in keys]}
+
+    monkeypatch.setattr(host.tq, "kv_batch_get", stored)
+    buffer = host.ReplayBuffer(
+        "sync", OmegaConf.create({}), None, "drop", OmegaConf.create({}),
+        refill_fn=lambda count: None, filter_groups_metric="acc",
+    )  # fmt: skip
+    buffer.finished_keys["train"] = set(groups)
+    buffer.partitions["train"] = {key: {} for key in rows}
+    dropped, _ = buffer._dapo_filtered_keys("train")
+    return set(groups) - dropped
+
+
+def test_verls_filter_goes_by_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cliff and a saturated group are dropped, a mixed one is kept, and so is an undecided one
+    if abstentions are NaN; as 0.0 they would make it look like a cliff.
+    """
+    good, bad = r"\boxed{4}", r"\boxed{5}"
+    groups = {
+        "cliff": score([bad, bad, "", bad], "4"),
+        "saturated": score([good, good], "4"),
+        "mixed": score([good, bad], "4"),
+    }
+    for name, abstention in (("undecided", math.nan), ("counted", 0.0)):
+        faulty = score([good], " ", abstention=abstention)
+        groups[name] = score([bad, bad], "4") + faulty
+    assert kept_groups(groups, monkeypatch) == {"mixed", "undecided"}
 
 
 class Words:
