@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from hdpo_env.errors import DataError
+from hdpo_env import demo
+from hdpo_env.commands.eval import Options, run
+from hdpo_env.errors import DataError, RegistryError
 from hdpo_env.evaluation import audit_views
 from hdpo_env.evaluation.escape import copy_ratio, states_early
 from hdpo_env.policies.tiny import tiny_policy
@@ -138,6 +140,7 @@ def test_every_registered_view_can_be_audited() -> None:
     shown = next(audit for audit in found if audit.view == "solution")
     assert shown.num_cliffs == 3
     assert 0 < shown.tokens <= 6
+    assert shown.early_rate == 0  # the completion is the answer, and nothing else may be
 
 
 def test_copying_by_hand() -> None:
@@ -166,3 +169,28 @@ def test_no_cliff_is_refused() -> None:
     """There is nothing to audit on."""
     with pytest.raises(DataError, match="no cliffs"):
         audit_views(SimulatedPolicy(CLIFFS, 0.0), [], max_tokens=9, seed=0)
+
+
+def test_the_command_ranks_views(capsys: pytest.CaptureFixture[str]) -> None:
+    """The shipped base model on its cliffs: the solution opens them, and that is printed."""
+    options = Options(
+        model=str(demo.base_model()),
+        data="chain#6",
+        limit=4,
+        n=2,
+        max_tokens=8,
+        ks=(1,),
+        views=("solution", "answer"),
+        json=True,
+    )
+    assert run(options) == 0
+    told = capsys.readouterr()
+    first, last = json.loads(told.out)
+    assert (first["view"], last["view"]) == ("solution", "answer")
+    assert first["escape_rate"] == first["teachable_rate"] == 1.0
+    assert last["pass_rate"] is None  # the chain has no words for it
+    assert "of 4 problems are cliffs" in told.err
+    with pytest.raises(RegistryError, match="sollution"):
+        run(replace(options, views=("sollution",)))
+    with pytest.raises(DataError, match="is a cliff at 2 rollouts"):
+        run(replace(options, data="chain+6"))

@@ -50,6 +50,8 @@ class Options:
     """Words around the question: boxed, plain or chain; the problem's own by default."""
     greedy: bool = True
     """Also take one greedy completion per problem."""
+    views: tuple[str, ...] = ()
+    """Instead rank these privileged views (or all) on the problems that no completion solved."""
     seed: int = 0
     """Of the sampling."""
     json: bool = False
@@ -70,6 +72,10 @@ def run(options: Options) -> int:
         limit=options.limit,
         seed=options.seed,
     )
+    if options.views:
+        from hdpo_env.commands import views
+
+        return views.run(_policy(options.model), problems, options)
     report = measure(_policy(options.model), problems, options)
     if options.out is not None:
         rows = "".join(json.dumps(row) + "\n" for row in report.rows())

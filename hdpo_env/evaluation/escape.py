@@ -131,7 +131,9 @@ def _audited(
     }
     right = [r for r in rollouts if r.verdict.correct is True]
     copied = [copy_ratio(r.completion.text, contexts[r.prompt.problem_id]) for r in right]
-    early = [states_early(r) for r in right]
+    # Where the whole completion must be the answer, there is no place for a derivation.
+    exact = {p.id for p in usable if p.verifier == "exact"}
+    early = [r.prompt.problem_id not in exact and states_early(r) for r in right]
     clean = select_teachable(groups, distinct=False).kept
     derived = {id(r) for r, c, e in zip(right, copied, early, strict=True) if c < COPIED and not e}
     rates = [
