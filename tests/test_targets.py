@@ -112,8 +112,7 @@ def test_checking_needs_no_extra() -> None:
 
 def run_pytest(folder: Path, *options: str) -> str:
     """What pytest prints for these options in an empty folder."""
-    plugin = ["-p", "hdpo_env.pytest_plugin", "-p", "no:cacheprovider", "-q", "-rA"]
-    command = [sys.executable, "-m", "pytest", *plugin, *options]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
 
 
