@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+HOSTS = ("verl", "verifiers", "openenv", "skyrl", "gem", "slime", "nemo_rl", "prime_rl", "tinker")
 TOO_LONG = {"pretrain_chain.py"}  # trains a model; the package ships what it makes
 
 
@@ -48,12 +49,34 @@ def test_own_view() -> None:
     assert kept["solution"] == pytest.approx(108, abs=10)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("slime/rewards.py", "mixed"),
+        ("nemo_rl/verdicts.py", [True, False]),
+        ("tinker/problem.py", [1.0, 0.0]),
+    ],
+)
+def test_hosts_held_to_recorded_calls(name: str, expected: object) -> None:
+    """What needs no library runs here."""
+    assert run(name) == expected
+
+
+def test_prime_rl_advantages() -> None:
+    """Leave-one-out over the population std of the three that were judged; the fault gets 0."""
+    first, second, third, fault = run("prime_rl/advantages.py")
+    std = (2 / 9) ** 0.5
+    assert first == pytest.approx([1 / std] * 2, rel=1e-4)
+    assert second == third == pytest.approx([-0.5 / std], rel=1e-4)
+    assert fault == [0.0] * 3
+
+
 def test_no_example_is_left_out() -> None:
     """Each top-level example is run above or named as too long; others in their host's tests."""
     here = Path(__file__).read_text(encoding="utf-8")
     for path in EXAMPLES.glob("*.py"):
         assert path.name in TOO_LONG or f'run("{path.name}")' in here
     tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
-    for host in ("verl", "verifiers", "openenv", "skyrl", "gem"):
+    for host in HOSTS:
         for path in (EXAMPLES / host).glob("*.py"):
             assert path.name in tests, f"no test runs examples/{host}/{path.name}"

@@ -1,0 +1,27 @@
+"""prime-rl: our advantage function on one group, without prime-rl; and the lines that choose it.
+
+python examples/prime_rl/advantages.py
+"""
+
+from __future__ import annotations
+
+from hdpo_plugins.prime_rl.advantages import group_advantage
+from hdpo_plugins.prime_rl.contract import Inputs
+
+CONFIG = """[orchestrator.algo]
+type = "custom"
+import_path = "hdpo_plugins.prime_rl.advantages.group_advantage"
+kwargs = { method = "hdpo" }"""
+
+
+def main() -> list[list[float]]:
+    """One success in four, one of which could not be judged."""
+    rewards = [{"reward": 1.0}, {"reward": 0.0}, {"reward": 0.0}, {"reward": 0.0, "error": "fault"}]
+    found = group_advantage(Inputs(rewards, [2, 1, 1, 3]))
+    print(found)
+    print(CONFIG)
+    return found
+
+
+if __name__ == "__main__":
+    main()
