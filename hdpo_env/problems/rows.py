@@ -18,7 +18,7 @@ from hdpo_env.problems.readers import read_rows
 from hdpo_env.types import Problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BadRow:
     """One row that could not become a problem.
 
@@ -106,10 +106,8 @@ class ProblemStream:
             yield problem
 
     def _check_new(self, problem: Problem, seen: set[str]) -> None:
-        if problem.id in seen:
-            raise RowFault(
-                "id", f"{problem.id} is a duplicate", "remove the row or give it its own id"
-            )
+        if problem.id in seen:  # the words name no id: a file may repeat itself a million times
+            raise RowFault("id", "it is a duplicate", "remove the row or give it its own id")
         if self._check and (complaint := self._check(problem)):
             raise RowFault("answer", complaint, "correct the gold answer")
 

@@ -101,7 +101,7 @@ BAD = [
     ({"question": "q", "answer": "1", "difficulty": "hard"}, "difficulty", "it is a str"),
     ({"question": "q", "answer": "1", "solution": 3}, "solution", "it is a int"),
     ({"question": "q", "answer": "1", "id": [1]}, "id", "it is a list"),
-    ({"question": "good", "answer": "1"}, "id", "is a duplicate"),
+    ({"question": "good", "answer": "1"}, "id", "it is a duplicate"),
 ]
 
 
@@ -264,3 +264,11 @@ def test_a_hub_that_cannot_be_reached_is_an_error_that_says_what_to_do() -> None
     pytest.importorskip("datasets")
     with pytest.raises(DataError, match=r"'HuggingFaceH4/MATH-500' cannot be opened on the hub"):
         load_problems("math500")
+
+
+def test_repeats_are_one_line_of_the_summary(tmp_path: Path) -> None:
+    """DAPO-Math-17k repeats each question a hundred times: said once, with the count."""
+    report = load_problems(write(tmp_path / "d.jsonl", *[DAPO] * 100), field_map="dapo")
+    assert str(report) == (
+        "1 problems, 99 bad rows, 0 left out by the field map\n  99 x id: it is a duplicate"
+    )
