@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hdpo_env.commands.details import read_details
 from hdpo_env.commands.dialects import DIALECTS, recognise
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file
@@ -220,3 +221,20 @@ def test_the_card(tmp_path: Path) -> None:
     text = (tmp_path / "card" / "card.md").read_text()
     assert text.startswith("# Cliff card: 40.jsonl x tiny")
     assert "| pass@4 | 0.6667 |" in text
+
+
+def test_phantom_gradients_are_gauged(tmp_path: Path) -> None:
+    """Verl's score and TRL's advantage may vary among failures; equal rewards are no phantom."""
+    verl, trl = write_verl(tmp_path), tmp_path / "trl.jsonl"
+    table = trl_table()
+    table["advantage"][0] = 0.7  # a rollout of the cliff
+    rows = [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+    trl.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for path, rate in ((verl, 0.0), (trl, 1.0)):
+        settled = tally_file(path, LineFormat()).formats[str(path)]
+        assert read_details({path: settled}).phantom_rate == rate
+    lines = [json.loads(line) for line in verl.read_text().splitlines()]
+    lines[1]["score"] = -0.4
+    verl.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settled = tally_file(verl, LineFormat()).formats[str(verl)]
+    assert read_details({verl: settled}).phantom_rate == 1.0

@@ -60,6 +60,14 @@ def test_each_ailment_is_named(kinds: dict[str, int], metrics: dict[str, float],
     assert symptom.remedy
 
 
+def test_phantom_gradients_are_a_symptom() -> None:
+    """Rewards that vary among failures are named; verdicts as rewards are not accused."""
+    kinds = GroupRates(num_mixed=9)
+    [symptom] = diagnose(Vitals(kinds, phantom_rate=0.98))
+    assert symptom.sentence.startswith("98 % of cliffs get a phantom gradient")
+    assert diagnose(Vitals(kinds, phantom_rate=0.0)) == []
+
+
 def test_a_healthy_run_has_no_symptom() -> None:
     """Mostly mixed groups, few cliffs that are being taught, no faults."""
     metrics = {"privileged/cliffs_tried": 2.0, "privileged/kept": 3.0, "optim/grad_norm": 0.4}

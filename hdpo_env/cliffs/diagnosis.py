@@ -37,12 +37,14 @@ class Vitals:
     """What a diagnosis is made from.
 
     ``metrics`` are means over the last steps of a run, by the names of ``metrics.jsonl``; {} for
-    rollouts from elsewhere.
+    rollouts from elsewhere. ``phantom_rate`` is the share of cliffs whose rollouts were rewarded
+    differently all the same; None where the reward is the verdict's or is not known.
     """
 
     kinds: GroupRates
     findings: Sequence[Finding] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    phantom_rate: float | None = None
 
 
 def headline(vitals: Vitals) -> str:
@@ -150,6 +152,16 @@ def _deaf(vitals: Vitals) -> Symptom | None:
     )
 
 
+def _phantom(vitals: Vitals) -> Symptom | None:
+    if not vitals.phantom_rate:
+        return None
+    return Symptom(
+        f"{percent(vitals.phantom_rate)} of cliffs get a phantom gradient: their rollouts all "
+        "failed and were rewarded differently",
+        "give reward for form only beside a success, or set the advantages of cliffs to 0",
+    )
+
+
 def _untaught(vitals: Vitals) -> Symptom | None:
     cliffs = vitals.kinds.rate(GroupKind.CLIFF)
     if cliffs < MANY or not vitals.metrics or "privileged/cliffs_tried" in vitals.metrics:
@@ -164,6 +176,7 @@ _RULES: tuple[Callable[[Vitals], Symptom | None], ...] = (
     _faults,
     _cut,
     _too_easy,
+    _phantom,
     _untaught,
     _no_help,
     _leaks,

@@ -19,13 +19,12 @@ VERSION = 1
 def card_of(
     tally: Tally,
     facts: Mapping[str, Any],
-    causes: Mapping[str, int] | None,
     *,
     data: str,
     model: str,
     num_rollouts: int,
 ) -> dict[str, Any]:
-    """The card as a JSON-able object.
+    """The card as a JSON-able object; ``facts`` may hold ``causes`` and ``phantom_rate``.
 
     ``pass_at_k`` is None for rollouts of several steps, which are those of several policies.
     """
@@ -41,9 +40,9 @@ def card_of(
         "version": VERSION,
         "data": data,
         "model": model,
-        "facts": dict(facts),
+        "facts": {k: v for k, v in facts.items() if k != "causes"},
         "pass_at_k": _pass_at_k(tally),
-        "causes": dict(causes) if causes is not None else None,
+        "causes": facts.get("causes"),
         "budget": budget,
     }
 
@@ -91,6 +90,11 @@ def markdown(card: Mapping[str, Any]) -> str:
             for name, n in card["causes"].items()
         ]
         parts += ["## Why groups fail", _table(("cause", "groups", "share", "what to do"), rows)]
+    if rate := facts.get("phantom_rate"):
+        parts.append(
+            f"Phantom gradient: in {rate:.3f} of the cliffs all rollouts failed and were rewarded "
+            "differently, which trains form or length."
+        )
     if facts["posterior"]:
         parts += ["## How sure", _posterior(facts["posterior"])]
     if card["budget"]:

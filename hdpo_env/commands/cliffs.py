@@ -13,7 +13,7 @@ import tyro
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.card import card_of, write_card
 from hdpo_env.commands.cliff_facts import summarize
-from hdpo_env.commands.details import causes, read_details
+from hdpo_env.commands.details import Details, causes, read_details
 from hdpo_env.commands.dialects import DIALECTS
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
@@ -87,15 +87,15 @@ def run(options: Options) -> int:
         tally.add(_read(path, _format(options)))
     _warn(tally, options)
     facts = summarize(tally, options.threshold)
-    found = _causes(tally, options) if options.causes or options.card else None
-    if options.causes:
-        facts["causes"] = found
+    details = _details(tally, options) if options.causes or options.card else None
+    if details is not None:
+        facts |= {"causes": causes(details.findings), "phantom_rate": details.phantom_rate}
     if options.ids is not None:
         options.ids.write_text("".join(f"{i}\n" for i in facts["never_solved"]), encoding="utf-8")
     if options.card is not None:
         data = options.data or ", ".join(path.name for path in options.files)
         names = {"data": data, "model": options.model, "num_rollouts": options.budget}
-        write_card(card_of(tally, facts, found, **names), options.card)
+        write_card(card_of(tally, facts, **names), options.card)
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -109,9 +109,9 @@ def _read(path: Path, line_format: LineFormat) -> Tally:
     return tally_file(path, line_format)
 
 
-def _causes(tally: Tally, options: Options) -> dict[str, int] | None:
+def _details(tally: Tally, options: Options) -> Details | None:
     formats = {path: tally.formats[str(path)] for path in options.files if str(path) != "-"}
-    return causes(read_details(formats, options.threshold).findings) if formats else None
+    return read_details(formats, options.threshold) if formats else None
 
 
 def _format(options: Options) -> LineFormat:
@@ -186,6 +186,11 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
         for name, number in found.items():
             causes_table.add_row(ABOUT[Cause(name)], f"{number:,}", REMEDY[Cause(name)])
         console.print(causes_table)
+    if rate := facts.get("phantom_rate"):
+        console.print(
+            f"{rate:.2f} of the cliffs get a phantom gradient: all failed, rewarded differently",
+            soft_wrap=True,
+        )
     never = facts["never_solved"]
     if never:
         shown = " ".join(never[:_MAX_IDS])

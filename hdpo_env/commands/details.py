@@ -23,7 +23,7 @@ from hdpo_env.commands.rollout_lines import (
     parsed,
 )
 from hdpo_env.commands.tally import parquet_lines
-from hdpo_env.types import Outcome
+from hdpo_env.types import GroupKind, Outcome
 from hdpo_env.verifiers import VERIFIERS, Verifier
 
 _NO_GOLD = ("0",)  # stands in where a file holds none: what is extracted does not depend on it
@@ -32,11 +32,21 @@ _ABSTENTIONS = (Outcome.TIMEOUT, Outcome.ERROR, Outcome.BAD_GOLD)
 
 @dataclass
 class GroupDetail:
-    """Outcomes of one group, the final answers judged wrong, and failures that read as right."""
+    """Outcomes of one group, the final answers judged wrong, and failures that read as right.
+
+    ``rewards`` are the ends of what its rollouts were trained on; None if the file does not say.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     answers: list[str] = field(default_factory=list)
     rescued: int = 0
+    rewards: tuple[float, float] | None = None
+
+    def note_reward(self, reward: object) -> None:
+        """Widen the range of rewards."""
+        if isinstance(reward, (int, float)):
+            low, high = self.rewards or (reward, reward)
+            self.rewards = min(low, reward), max(high, reward)
 
     def evidence(self, verifier: Verifier) -> Evidence:
         """The counts that `triage_rows` reads."""
@@ -70,6 +80,7 @@ class DetailReader:
             self._file(one, self.reader.correct(one), detail)
 
     def _file(self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail) -> None:
+        detail.note_reward(row.get("shaped", self.reader.text(row, "reward")))
         outcome = Outcome.CORRECT if correct else self._outcome(row, correct, detail)
         detail.outcomes[outcome.value] += 1
 
@@ -109,10 +120,15 @@ class DetailReader:
 
 @dataclass(frozen=True)
 class Details:
-    """What the groups of some files are, and why those without a success failed."""
+    """What the groups of some files are, and why those without a success failed.
+
+    ``phantom_rate`` is the share of cliffs whose rollouts were rewarded differently, so that form
+    or length was trained among failures; None without cliffs whose rewards the files give.
+    """
 
     kinds: GroupRates
     findings: list[Finding]
+    phantom_rate: float | None
 
 
 def read_details(formats: Mapping[Path, LineFormat], threshold: int = 0) -> Details:
@@ -127,9 +143,15 @@ def read_details(formats: Mapping[Path, LineFormat], threshold: int = 0) -> Deta
                 reader.line(line)
             except LineError:
                 continue  # `tally_file` has named and counted it
-    kinds = Counter(classify_correct(g.correct, threshold=threshold) for g in groups.values())
-    rates = GroupRates(**{f"num_{kind.value}": n for kind, n in kinds.items()})
-    return Details(rates, triage_rows(_rows(groups, verifier)) if verifier else [])
+    kinds = [classify_correct(g.correct, threshold=threshold) for g in groups.values()]
+    rates = GroupRates(**{f"num_{kind.value}": n for kind, n in Counter(kinds).items()})
+    rewarded = [
+        g.rewards[0] < g.rewards[1]
+        for g, kind in zip(groups.values(), kinds, strict=True)
+        if kind is GroupKind.CLIFF and g.rewards is not None
+    ]
+    phantom = sum(rewarded) / len(rewarded) if rewarded else None
+    return Details(rates, triage_rows(_rows(groups, verifier)) if verifier else [], phantom)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -1,9 +1,12 @@
 """The rollout files of other systems, told apart by their fields.
 
 A dialect turns one row of a file into rows with our own field names: ``problem_id``, ``step``, and
-a ``verdict``, a ``reward``, or a ``completion`` with its ``gold``. Written after what these
-libraries' own code writes: OpenRLHF 0.8 (batch inference), TRL 1.16 (``log_completions``), verl
-0.9 (``rollout_data_dir``, ``validation_data_dir``), lm-evaluation-harness 0.4 (``--log_samples``).
+a ``verdict``, a ``reward``, or a ``completion`` with its ``gold``. ``shaped`` is what that system
+trained on, where it differs: within a group in which all failed it should not vary.
+
+Written after what these libraries' own code writes: OpenRLHF 0.8 (batch inference), TRL 1.16
+(``log_completions``), verl 0.9 (``rollout_data_dir``, ``validation_data_dir``) and
+lm-evaluation-harness 0.4 (``--log_samples``).
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ def _verl(row: Mapping[str, Any]) -> Iterator[Row]:
         "completion": row["output"],
         # ``acc`` is the verdict of the scorer; ``score`` may hold bonuses and penalties as well
         "reward": row["acc"] if row.get("acc") is not None else row["score"],
+        "shaped": row["score"],
         **_gold(row, "gts"),
     }
 
@@ -61,6 +65,7 @@ def _trl(row: Mapping[str, Any]) -> Iterator[Row]:
         "step": row["step"],
         "completion": said if isinstance(said, str) else _last_words(said),
         **({"reward": row[chosen[0]]} if len(chosen) == 1 else {}),
+        "shaped": row["advantage"],
         **_gold(row, "answer", "solution"),
     }
 

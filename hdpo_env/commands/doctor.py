@@ -96,7 +96,7 @@ def _of_file(options: Options) -> Vitals:
             "hdpo cliffs says how to name their fields"
         )
     details = read_details({options.place: tally.formats[str(options.place)]}, options.threshold)
-    return Vitals(details.kinds, details.findings)
+    return Vitals(details.kinds, details.findings, phantom_rate=details.phantom_rate)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
