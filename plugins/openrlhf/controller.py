@@ -37,13 +37,13 @@ class Controller:
             render=partial(compat.rendered, tokenizer=trainer.tokenizer, data=trainer.args.data),
         )
         self.labels: Sequence[Any] = data.labels
-        self.ledger = _ledger(self.args)
         self.reentry = Reentry(self.args["hdpo.reenter_after"])
         self.generate: dict[str, Any] = {}
         on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
         self.parts: dict[str, ControllerPart] = {p.name: p.controller(self) for p in on}
         self._seen: list[GroupRecord] = []
         self._numbers: dict[str, float] = {}
+        self.ledger = _ledger(self.args)  # last: what was refused above leaves no open file
 
     def stream(self, fresh: Iterator[Any], num_prompts: int) -> Iterator[Any]:
         """The next batch's prompts: former cliffs that are due, at most half, then new ones."""
@@ -117,6 +117,10 @@ class Controller:
         solved = sum(any(c is True for c in g.correct) for g in back)
         return {"hdpo/reentered": float(len(back)), "hdpo/reentered_solved": float(solved)}
 
+    def close(self) -> None:
+        """Write out what is buffered."""
+        self.ledger.close()
+
     def state(self) -> dict[str, Any]:
         """What OpenRLHF's checkpoint holds for us."""
         parts = {name: part.state() for name, part in self.parts.items()}
@@ -158,6 +162,13 @@ class PluginPPOTrainer(compat.PPOTrainer):
         )
         self.controller = Controller(self)
         self.samples_generator.watch(self.controller)
+
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """Train as OpenRLHF does, and close the ledger at the end."""
+        try:
+            super().fit(*args, **kwargs)
+        finally:
+            self.controller.close()
 
     def init_checkpoint_states(self) -> dict[str, Any]:
         """OpenRLHF's states, and ours restored from them; without a checkpoint a clean ledger."""

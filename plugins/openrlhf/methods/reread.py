@@ -51,18 +51,21 @@ def reread(experience: Any, prompts: Prompts, gate: str, worker: Any) -> Reread 
     None if there are none, unless parameters are partitioned (ZeRO-3): then every rank has to run
     the teacher's forward pass, and one without rollouts runs it on a single token.
     """
-    gates = [float(g) for g in experience.info[gate]]
-    chosen = [b for b, g in enumerate(gates) if g > 0 and experience.prompts[b] in prompts]
-    if not chosen and not worker.is_partitioned:
-        return None
     mask = experience.action_mask.bool()
-    texts, is_action = [], [torch.zeros(0, dtype=torch.bool, device=mask.device)]
-    for b in chosen:
+    gates = [float(g) > 0 for g in experience.info[gate]]
+    chosen, texts = [], []
+    is_action = [torch.zeros(0, dtype=torch.bool, device=mask.device)]
+    for b in (b for b, is_open in enumerate(gates) if is_open):
+        teacher = prompts.get(experience.prompts[b])
         start = int(mask[b].long().argmax()) + 1  # mask[t] is about token t + 1
         end = int(experience.attention_mask[b].sum())
-        completion = experience.sequences[b, start:end].tolist()
-        texts.append((prompts[experience.prompts[b]], completion))
+        if teacher is None or len(teacher) + end - start > worker.args["data.max_len"]:
+            continue  # nothing is ever cut
+        chosen.append(b)
+        texts.append((teacher, experience.sequences[b, start:end].tolist()))
         is_action.append(mask[b, start - 1 : end - 1])
+    if not chosen and not worker.is_partitioned:
+        return None
     is_in = torch.zeros(len(mask), 1, dtype=torch.bool, device=mask.device)
     is_in[chosen] = True
     rows = functional.pad(mask & is_in, (0, 1))

@@ -143,7 +143,8 @@ def expected(net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temper
             gap = (theirs.gather(-1, chosen)[:, 0] - logp).detach() * advantages.sign()
             mix, clip = rlsd
             advantages = advantages * ((1 - mix) + mix * gap.exp().clamp(1 - clip, 1 + clip))
-        total = total - (ratio * advantages).sum() / tokens  # nothing is clipped at ratio 1
+        clipped = ratio.clamp(0.8, 1.2) * advantages
+        total = total - torch.minimum(ratio * advantages, clipped).sum() / tokens
         if beta and r["gate"]:
             theirs = taught(spec["prompts"][r["text"]], r["completion"])
             kl = reference.kl_student_teacher(logits, theirs)

@@ -238,7 +238,8 @@ def micro_batches(draw):
 def test_student_and_teacher_rows_are_the_same_tokens_in_the_same_order(experience, partitioned):
     """Token by token, whatever the prompts' lengths, gates and environment turns; packed too."""
     prompts = {name: [3] * (2 + i) for i, name in enumerate(experience.prompts)}
-    worker = SimpleNamespace(pad_id=0, is_partitioned=partitioned)
+    longest = max(len(ids) for ids in prompts.values()) + experience.sequences.shape[1]
+    worker = SimpleNamespace(pad_id=0, is_partitioned=partitioned, args={"data.max_len": longest})
     found = reread(experience, prompts, "g", worker)
     gated = [b for b, g in enumerate(experience.info["g"]) if g > 0]
     if not gated and not partitioned:
@@ -260,6 +261,20 @@ def test_student_and_teacher_rows_are_the_same_tokens_in_the_same_order(experien
     assert found.of_student(states)[:, 0].tolist() == predictors
     assert found.of_student(packed)[:, 0].tolist() == predictors
     assert found.of_actions(experience.sequences[:, :-1]).tolist() == predictors
+
+
+def test_a_rollout_that_is_too_long_for_the_teacher_is_left_out():
+    """Its prompt and the completion must fit --data.max_len together; nothing is cut."""
+    experience = SimpleNamespace(
+        sequences=torch.tensor([[5, 6, 7], [5, 6, 0]]),
+        attention_mask=torch.tensor([[1, 1, 1], [1, 1, 0]]),
+        action_mask=torch.tensor([[1, 1], [1, 0]]),
+        prompts=["a", "b"],
+        info={"g": [torch.tensor(1.0)] * 2},
+    )
+    worker = SimpleNamespace(pad_id=0, is_partitioned=False, args={"data.max_len": 4})
+    prompts = {"a": [1, 1, 1], "b": [1, 1, 1]}
+    assert reread(experience, prompts, "g", worker).targets.tolist() == [6]
 
 
 # ---- the head

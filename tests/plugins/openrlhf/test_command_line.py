@@ -1,0 +1,115 @@
+"""The real command line: our flags in it, our refusals, the literal command, every node checked."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.host
+pytest.importorskip("openrlhf")
+HERE = Path(__file__).resolve().parent
+LAUNCHER = ("-m", "hdpo_plugins.openrlhf.train_ppo_ray")
+LITERAL = ("-m", "openrlhf.cli.train_ppo_ray")
+
+
+def command(*argv):
+    done = subprocess.run(
+        [sys.executable, str(HERE / "cpu.py"), *argv],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout, " ".join(done.stderr.split())
+
+
+@pytest.mark.slow
+def test_help_shows_openrlhfs_flags_and_ours():
+    """One help for both, with our defaults in it."""
+    code, out, _ = command(*LAUNCHER, "--help")
+    text = " ".join(out.split())
+    assert code == 0
+    assert "--actor.model_name_or_path" in text
+    for flag in ("--plugin {hdpo,rlsd,sdpg}", "--data.solution_key", "--hdpo.lambda"):
+        assert flag in text
+    assert "exactly as it is (default: 0.01)" in text  # HDPO's lambda
+    assert "exactly as it is (default: 0.001)" in text  # SDPG's beta
+
+
+@pytest.mark.slow
+def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts():
+    """Exit code 2, as argparse does, and one sentence for each cause."""
+    code, _, err = command(
+        *LAUNCHER, "--plugin", "hdpo", "--plugin", "sdpg", "--train.async_enable",
+        "--train.dynamic_batch_enable", "--rollout.n_samples_per_prompt", "4",
+        "--vllm.num_engines", "1", "--hdpo.teacher", "ema", "--sdpg.teacher", "frozen",
+        "--sdpg.view", "none",
+    )  # fmt: skip
+    assert code == 2
+    for named in (
+        "--train.async_enable does not go with --plugin",
+        "--train.dynamic_batch_enable does not go with --plugin",
+        "--plugin hdpo needs a verdict on every rollout",
+        "pass --train.enable_ema",
+        "--sdpg.*: distill weight is 0.001 but view is 'none'",
+    ):
+        assert err.count(named) == 1, (named, err[-3000:])
+
+
+@pytest.mark.slow
+def test_the_literal_command_is_opt_in():
+    """OpenRLHF's own command knows --plugin after autoload --install and no more after --remove."""
+    flags = ("--plugin", "hdpo", "--ds.ring_attn_size", "2")
+    try:
+        assert command("-m", "hdpo_plugins.openrlhf.autoload", "--install")[0] == 0
+        code, _, err = command(*LITERAL, *flags)
+        assert code == 2
+        assert "--ds.ring_attn_size does not go with --plugin" in err
+    finally:
+        assert command("-m", "hdpo_plugins.openrlhf.autoload", "--remove")[0] == 0
+    code, _, err = command(*LITERAL, *flags)
+    assert code == 2
+    assert "unrecognized arguments: --plugin hdpo" in err
+
+
+CHECK = """
+import sys
+import ray
+from ray import cloudpickle
+from hdpo_plugins.openrlhf import nodes
+
+ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
+nodes.check_nodes()
+print("same version everywhere")
+probe = cloudpickle.dumps(nodes._probe)
+for name in [m for m in sys.modules if m.split(".")[0] == "hdpo_plugins"]:
+    del sys.modules[name]
+sys.modules["hdpo_plugins"] = None  # a node on which it is not installed
+print(cloudpickle.loads(probe)())
+"""
+
+
+@pytest.mark.slow
+def test_a_node_without_the_package_answers_with_its_reason():
+    """The check runs on a real Ray; its task itself needs nothing of ours to be importable."""
+    code, out, err = command("-c", CHECK)
+    assert code == 0, err[-3000:]
+    assert "same version everywhere" in out
+    assert "ModuleNotFoundError: No module named 'hdpo_plugins" in out
+
+
+def test_nodes_that_differ_are_named_with_the_remedy(monkeypatch):
+    """Another version is as bad as none."""
+    from hdpo_plugins.openrlhf import compat, nodes
+
+    from hdpo_env.errors import ConfigError
+
+    here = nodes._probe()
+    answers = {"10.0.0.1": here, "10.0.0.2": "0.0.1", "10.0.0.3": "ModuleNotFoundError: hdpo"}
+    monkeypatch.setattr(compat, "on_every_node", lambda function, seconds: answers)
+    with pytest.raises(ConfigError) as refused:
+        nodes.check_nodes()
+    assert "10.0.0.1" not in str(refused.value)
+    assert "10.0.0.2: 0.0.1; 10.0.0.3: ModuleNotFoundError" in str(refused.value)
+    assert "install the same version" in str(refused.value)
