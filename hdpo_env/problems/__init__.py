@@ -4,12 +4,15 @@ from hdpo_env.problems.arithmetic import ArithmeticFamily, FractionFamily
 from hdpo_env.problems.calculus import CalculusFamily
 from hdpo_env.problems.chain import ChainFamily
 from hdpo_env.problems.counting import CombinatoricsFamily
-from hdpo_env.problems.family import Family, FamilySource, LevelFamily, Worked
-from hdpo_env.problems.fieldmap import FIELD_MAPS, FieldMap
+from hdpo_env.problems.family import Family, FamilySource
+from hdpo_env.problems.fieldmap import FieldMap
 from hdpo_env.problems.geometry import GeometryFamily
-from hdpo_env.problems.integers import ModularFamily, NumberTheoryFamily
 from hdpo_env.problems.known import DATASETS, KnownData
+from hdpo_env.problems.levels import LevelFamily, Worked
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
+from hdpo_env.problems.maps import FIELD_MAPS
+from hdpo_env.problems.modular import ModularFamily
+from hdpo_env.problems.number_theory import NumberTheoryFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
 from hdpo_env.problems.rows import BadRow, LoadReport, ProblemStream, load_problems

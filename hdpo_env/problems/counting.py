@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import comb, factorial, perm, prod
 from random import Random
 
-from hdpo_env.problems.family import LevelFamily, Worked
+from hdpo_env.problems.levels import LevelFamily, Worked
 
 _THINGS = (
     "books", "coins", "stamps", "players", "students", "tickets", "flowers", "songs", "tiles",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import ClassVar, NamedTuple, overload
+from typing import overload
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.types import Problem, content_hash, derive_seed
@@ -15,8 +14,6 @@ from hdpo_env.types import Problem, content_hash, derive_seed
 # Tenths of the question space. A question belongs to the split its own hash falls in, so two splits
 # can never share one, whatever their seeds and sizes.
 SPLIT_TENTHS = {"train": range(8), "eval": range(8, 9), "test": range(9, 10)}
-
-MAX_LEVEL = 5
 
 _MAX_DRAWS = 10_000
 
@@ -70,69 +67,6 @@ class Family(ABC):
     def source(self, split: str = "train", seed: int = 0, size: int = 1000) -> FamilySource:
         """The first ``size`` problems of one stream, made when they are asked for."""
         return FamilySource(self, split, seed, size)
-
-
-class Worked(NamedTuple):
-    """A question with its worked answer, as a family drew it."""
-
-    question: str
-    gold: str
-    derivation: str  # ends just before the boxed gold answer
-    hints: tuple[str, ...]  # vague to telling
-
-
-@dataclass(frozen=True)
-class LevelFamily(Family):
-    """A family with five levels of difficulty, worked solutions and ladders of hints.
-
-    A subclass names its ``kind`` and ``subject`` and has one maker per level, or draws by itself.
-    A rung that happens to state the gold answer is left out of the ladder.
-
-    Raises:
-        ConfigError: the level is outside 1 to 5.
-    """
-
-    level: int = 1
-    kind: ClassVar[str]
-    subject: ClassVar[str]
-    makers: ClassVar[tuple[Callable[[Random], Worked], ...]] = ()
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.level <= MAX_LEVEL:
-            raise ConfigError(
-                f"level {self.level} is outside 1 to {MAX_LEVEL}: choose one in between"
-            )
-
-    @property
-    def name(self) -> str:
-        """Kind and level."""
-        return f"{self.kind}-{self.level}"
-
-    def worked(self, rng: Random) -> Worked:
-        """One question of this level with its derivation."""
-        return self.makers[self.level - 1](rng)
-
-    def draw(self, rng: Random) -> Problem:
-        """The worked question as a problem whose solution ends in the boxed gold answer."""
-        question, gold, derivation, hints = self.worked(rng)
-        return Problem(
-            question,
-            (gold,),
-            solution=rf"{derivation} \boxed{{{gold}}}.",
-            hints=tuple(hint for hint in hints if not states(hint, gold)),
-            source=self.kind,
-            subject=self.subject,
-            difficulty=float(self.level),
-        )
-
-
-def states(text: str, gold: str) -> bool:
-    """Whether a text holds this answer as a number or formula of its own.
-
-    >>> states("Add 3 and 12.", "12"), states("Add 3 and 120.", "12"), states("x = 5/12", "12")
-    (True, False, False)
-    """
-    return bool(re.search(rf"(?<![\d./]){re.escape(gold)}(?![\d/]|[.,]\d)", text))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from random import Random
 
-from hdpo_env.problems.family import LevelFamily, Worked
+from hdpo_env.problems.levels import LevelFamily, Worked
 from hdpo_env.problems.wording import affine, nonzero, signed
 
 

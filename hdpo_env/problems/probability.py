@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import comb
 from random import Random
 
-from hdpo_env.problems.family import LevelFamily, Worked
+from hdpo_env.problems.levels import LevelFamily, Worked
 
 _END = "Give the probability as a fraction in lowest terms."
 _TRIALS = (

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import isqrt
 from random import Random
 
-from hdpo_env.problems.family import LevelFamily, Worked
+from hdpo_env.problems.levels import LevelFamily, Worked
 from hdpo_env.problems.wording import nonzero, polynomial, signed, surd_sum
 
 _LETTERS = "xyztuvwn"

@@ -13,10 +13,12 @@ from hdpo_env.problems.arithmetic import ArithmeticFamily, FractionFamily
 from hdpo_env.problems.calculus import CalculusFamily
 from hdpo_env.problems.chain import OPERATORS, ChainFamily
 from hdpo_env.problems.counting import CombinatoricsFamily
-from hdpo_env.problems.family import Family, LevelFamily
+from hdpo_env.problems.family import Family
 from hdpo_env.problems.geometry import GeometryFamily
-from hdpo_env.problems.integers import ModularFamily, NumberTheoryFamily
+from hdpo_env.problems.levels import LevelFamily
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
+from hdpo_env.problems.modular import ModularFamily
+from hdpo_env.problems.number_theory import NumberTheoryFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
 from hdpo_env.problems.sample import sample_problems

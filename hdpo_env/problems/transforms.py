@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hdpo_env.problems.family import states
+from hdpo_env.problems.levels import states
 
 # The words that DAPO-Math-17k wraps around every question.
 _DAPO = re.compile(

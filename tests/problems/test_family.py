@@ -19,7 +19,8 @@ from hdpo_env.problems import (
     LinearFamily,
     SystemFamily,
 )
-from hdpo_env.problems.family import SPLIT_TENTHS, LevelFamily, split_of
+from hdpo_env.problems.family import SPLIT_TENTHS, split_of
+from hdpo_env.problems.levels import LevelFamily
 from hdpo_env.problems.source import LEVEL_FAMILIES
 from hdpo_env.types import Problem, content_hash
 

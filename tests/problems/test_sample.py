@@ -12,8 +12,8 @@ import sympy
 from hdpo_env.errors import ConfigError
 from hdpo_env.overlap import find_overlaps
 from hdpo_env.problems import PROBLEMS, load_problems, sample_problems
-from hdpo_env.problems.family import states
 from hdpo_env.problems.known import ASSETS
+from hdpo_env.problems.levels import states
 from hdpo_env.types import content_hash
 from hdpo_env.verifiers import MathVerifier
 

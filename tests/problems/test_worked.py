@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.problems import ArithmeticFamily, FractionFamily, LinearFamily, SystemFamily
-from hdpo_env.problems.family import LevelFamily, states
+from hdpo_env.problems.levels import LevelFamily, states
 from hdpo_env.problems.source import LEVEL_FAMILIES
 from hdpo_env.problems.wording import affine, polynomial, surd, surd_sum, times_pi
 from hdpo_env.verifiers import MathVerifier
