@@ -13,7 +13,7 @@ HOSTS  ?= $(notdir $(patsubst %/requirements.txt,%,$(filter-out %/openrlhf/requi
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -81,6 +81,7 @@ ORLHF_PIP := $(ORLHF) -m pip install --quiet --disable-pip-version-check
 hosts-openrlhf: .venv-openrlhf/.ready  ## OpenRLHF, DeepSpeed, Ray and vLLM for the CPU (Python 3.11, Linux x86-64)
 
 test-openrlhf: .venv-openrlhf/.ready  ## the OpenRLHF plugin in the real stack, whole on the CPU
+	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host -k ray tests/verifiers/test_environments.py
 	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m 'host and not slow' tests/plugins/openrlhf
 
 nightly-openrlhf: .venv-openrlhf/.ready  ## does it learn? 60 steps with and without the plugin

@@ -65,6 +65,13 @@ def test_verdicts_are_the_same_beside_any_antlr_and_gmpy2(
     assert sum(outcome == "correct" for outcome, _, _ in plain) > 300
 
 
+# Ray's own advice about its future versions, and what its start leaves open.
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::ResourceWarning",
+    "ignore::DeprecationWarning",
+)
 def test_a_ray_actor_gives_the_verdicts_of_the_caller() -> None:
     """A pool pickled into a Ray actor, and a verifier used there directly, judge as here."""
     ray = pytest.importorskip("ray")
