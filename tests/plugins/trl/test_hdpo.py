@@ -219,6 +219,73 @@ def test_a_cut_privileged_rollout_teaches_nothing(trained: Make, hard: list[Prob
     assert same_weights(hdpo, trained("grpo", hard, **settings))
 
 
+@pytest.mark.parametrize("threshold", [0, 1, 3])
+def test_the_threshold_is_a_number_of_successes(
+    trained: Make, problems: list[Problem], threshold: int
+) -> None:
+    """A group with at most that many successes is a cliff: counted again from TRL's own rewards."""
+    trainer = trained(
+        "hdpo", problems, distill_weight=1.0, max_steps=1, seed=3, cliff_threshold=float(threshold),
+        per_device_train_batch_size=12,
+    )  # fmt: skip
+    rewards = torch.tensor(list(trainer._logs["rewards"]["verdict"])).view(-1, 4).sum(1)
+    assert {1.0, 0.0} < set(rewards.tolist())  # groups that tell the thresholds apart
+    cliffs = (rewards <= threshold).sum()
+    assert logged(trainer, "groups/cliff_rate") == [pytest.approx(float(cliffs) / len(rewards))]
+    assert logged(trainer, "privileged/cliffs_tried") == [float(cliffs)]
+
+
+def test_the_budget_of_privileged_rollouts(trained: Make, hard: list[Problem]) -> None:
+    """At most max_cliff_prompts cliffs a step are tried, each rollouts_per_cliff times."""
+    trainer = trained(
+        "hdpo", hard, distill_weight=1.0, per_device_train_batch_size=6, max_steps=1,
+        max_cliff_prompts=2, rollouts_per_cliff=5,
+    )  # fmt: skip
+    assert logged(trainer, "privileged/cliffs_tried") == [2.0]
+    assert logged(trainer, "privileged/cliffs_left_out") == [1.0]
+    seen = sum(v for k, v in trainer.state.log_history[0].items() if "/kept" in k or "/drop" in k)
+    assert seen == 10
+
+
+def test_repeated_survivors_can_be_left_out(trained: Make, hard: list[Problem]) -> None:
+    """With distinct=True equal survivors teach once: here one answer a cliff is right."""
+    settings = {"per_device_train_batch_size": 6, "max_steps": 1, "rollouts_per_cliff": 6}
+    trainer = trained("hdpo", hard, distill_weight=1.0, distinct=True, **settings)
+    assert 0 < logged(trainer, "privileged/kept")[0] <= len(hard)
+    assert logged(trainer, "privileged/dropped_duplicate")[0] > 0
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_a_survivor_that_admits_to_help_is_dropped(
+    trained: Make, hard: list[Problem], drops: bool
+) -> None:
+    """The teacher template's telltales decide, unless drop_leaks is off."""
+    from dataclasses import replace
+
+    from hdpo_env.privileged import PRIVILEGED_TEMPLATES
+
+    name = f"telling-{drops}"
+    chain = PRIVILEGED_TEMPLATES["chain"]
+    PRIVILEGED_TEMPLATES.add(name, replace(chain, name=name, telltales=(hard[0].gold,)))
+    trainer = trained(
+        "hdpo", hard, distill_weight=1.0, per_device_train_batch_size=6, max_steps=1,
+        teacher_template=name, drop_leaks=drops,
+    )  # fmt: skip
+    assert (logged(trainer, "privileged/dropped_leaked")[0] > 0) is drops
+    taught = {row.completion_ids for b in trainer._buffered_inputs for row in b["survivors"]}
+    gold = tuple(trainer.processing_class(hard[0].gold + ".")["input_ids"])
+    assert (gold in taught) is not drops
+
+
+def test_half_precision_computes_the_same_term(trained: Make, problems: list[Problem]) -> None:
+    """Under bf16 autocast the loss is the fp32 one up to bf16's three digits."""
+    settings = {"distill_weight": 1.0, "max_steps": 1, "learning_rate": 0.0}
+    full, half = (trained("hdpo", problems, bf16=bf16, **settings) for bf16 in (False, True))
+    assert logged(full, "privileged/kept") == logged(half, "privileged/kept")
+    assert sum(half.losses) == pytest.approx(sum(full.losses), rel=0.02)
+    assert sum(half.losses) != sum(full.losses)
+
+
 def test_abstentions_make_no_cliff_and_no_gold_reaches_a_log(
     trained: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -296,6 +363,10 @@ def test_a_frozen_teacher_stays(
     torch.testing.assert_close(frozen, expected, atol=1e-6, rtol=0)
     drifting = Teacher(trainer, "drifting").reads(prompts, completions).hidden
     assert not torch.allclose(drifting, expected, atol=1e-3)
+    trainer.model.train()  # a teacher has no dropout, and leaves the student's as it was
+    again = Teacher(trainer, "drifting").reads(prompts, completions).hidden
+    assert torch.equal(again, drifting)
+    assert all(module.training for module in trainer.model.modules())
     trainable = {n for n, p in trainer.model.named_parameters() if p.requires_grad}
     assert trainer.gradients.keys() == trainable
     assert all(("lora" in name) == adapters for name in trainable)

@@ -164,6 +164,24 @@ def test_off_policy_rows_weigh_the_ratio(
         torch.testing.assert_close(trainer.gradients[name], gradient, atol=1e-5, rtol=1e-4)
 
 
+def test_steps_of_one_generation_share_its_tokens(make: Make, problems: list[Problem]) -> None:
+    """Cut into two optimiser steps, a generation's terms average to those of the one step."""
+    logs = []
+    for accumulation in (4, 2):
+        trainer = make(
+            problems, noise=0.02, distill_weight=1.0, beta=0.5, gate="all", learning_rate=0.0,
+            max_steps=4 // accumulation, per_device_train_batch_size=4,
+            gradient_accumulation_steps=accumulation,
+            **({} if accumulation == 4 else {"steps_per_generation": 4}), **ALWAYS,
+        )  # fmt: skip
+        trainer.train()
+        logs.append((logged(trainer, "distill/loss"), sum(trainer.losses) * accumulation / 4))
+    ([whole], total), (parts, mean) = logs
+    assert len(parts) == 2
+    assert sum(parts) / 2 == pytest.approx(whole, rel=1e-5)
+    assert mean == pytest.approx(total, abs=1e-6)
+
+
 def test_two_steps_move_the_weights_by_the_papers_schedule(
     make: Make, problems: list[Problem]
 ) -> None:
