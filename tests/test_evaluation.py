@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from hdpo_env.evaluation import (
     ProblemResult,
     Protocol,
     cliff_ids,
-    compare_reports,
+    compare_results,
     coverage,
     evaluate,
     majority_at,
     report_of,
+    results_of_run,
     run_protocol,
 )
 from hdpo_env.problems import ChainFamily
@@ -165,15 +167,15 @@ def test_refusals_name_the_remedy() -> None:
 def test_coverage_by_hand() -> None:
     """Every k up to the fewest judged rollouts; each is the mean of the exact pass@k."""
     report = report_of([group("a", True, False, False), group("b", False, False, False)])
-    curve = coverage(report)
+    curve = coverage(report.results)
     assert {k: round(e.value, 12) for k, e in curve.items()} == {
         1: round(1 / 6, 12),
         2: round(1 / 3, 12),
         3: 0.5,
     }
-    assert coverage(report, ks=[3, 4]).keys() == {3}
+    assert coverage(report.results, ks=[3, 4]).keys() == {3}
     abstained = report_of([group("a", None, None), group("b", True, None)])
-    assert coverage(abstained).keys() == {1}
+    assert coverage(abstained.results).keys() == {1}
 
 
 def answering(name: str, *said: str | None) -> Group:
@@ -194,6 +196,8 @@ def test_majority_votes_by_hand() -> None:
     split = answering("a", "1/2", "0.5", "3", None)  # 2 right, 1 wrong, 1 silent
     wrong = answering("b", "1/2", "2/6", "\\frac13", None)  # 1 right, 2 equal wrong ones
     found = majority_at([split, wrong], [1, 3, 4, 5])
+    metrics = report_of([split, wrong], maj_ks=[3]).metrics()
+    assert metrics["eval/maj@3"] == found[3].value
     # maj@3 of split: without one of the four, right wins {r r w} {r r -} and draws {r w -} twice
     assert found[3].value == pytest.approx(((2 + 2 * 0.5) / 4 + (0 + 2 * 0.5) / 4) / 2)
     assert found[4].value == 0.5
@@ -215,16 +219,19 @@ def test_runs_are_compared_on_a_fixed_set_of_cliffs() -> None:
     seems to gain, which is the selection effect that the docstring warns of.
     """
     base, again, better = reports(0.1, 1), reports(0.1, 2), reports(0.2, 3)
-    cliffs = cliff_ids(reports(0.1, 4))
+    cliffs = cliff_ids(reports(0.1, 4).results)
     assert 60 < len(cliffs) < 240
-    gain = {c.measure: c for c in compare_reports(again, better, only=cliffs)}
+    gain = {c.measure: c for c in compare_results(again.results, better.results, only=cliffs)}
     assert gain["pass@8"].is_significant
     assert gain["pass@8"].difference.value > 0.05
     assert gain["pass@8"].num_problems == len(cliffs)
     assert set(gain) == {"pass@1", "pass@4", "pass@8", "greedy"}
-    none = {c.measure: c for c in compare_reports(base, again, only=cliffs)}
+    none = {c.measure: c for c in compare_results(base.results, again.results, only=cliffs)}
     assert not none["pass@8"].is_significant
-    fooled = {c.measure: c for c in compare_reports(base, again, only=cliff_ids(base))}
+    fooled = {
+        c.measure: c
+        for c in compare_results(base.results, again.results, only=cliff_ids(base.results))
+    }
     assert fooled["pass@8"].first.value == 0
     assert fooled["pass@8"].is_significant
 
@@ -233,18 +240,18 @@ def test_pairs_are_matched_by_their_ids() -> None:
     """Another order, and problems that only one run saw, change nothing."""
     first = report_of([group("a", True, False), group("b", False, False)])
     second = report_of([group("c", True, True), group("b", True, True), group("a", True, True)])
-    [found] = compare_reports(first, second, ks=[2])
+    [found] = compare_results(first.results, second.results, ks=[2])
     assert found.num_problems == 2
     assert found.difference.value == 0.5
     with pytest.raises(DataError, match="share 2 problems, and none of them is among the 1"):
-        compare_reports(first, second, only={"c"})
+        compare_results(first.results, second.results, only={"c"})
 
 
 def test_an_undecided_problem_is_no_cliff() -> None:
     """An abstention may hide a success; thresholds count successes."""
     groups = [group("a", False, None), group("b", False, False), group("c", True, False)]
-    assert cliff_ids(report_of(groups)) == {"b"}
-    assert cliff_ids(report_of(groups), threshold=1) == {"b", "c"}
+    assert cliff_ids(report_of(groups).results) == {"b"}
+    assert cliff_ids(report_of(groups).results, threshold=1) == {"b", "c"}
 
 
 def test_the_papers_protocols() -> None:
@@ -264,3 +271,22 @@ def test_the_papers_protocols() -> None:
     assert numbers.keys() == {"pass@1", "pass@4"}
     with pytest.raises(DataError, match="unknown protocol 'gpqa'"):
         run_protocol(policy, CHAIN, "gpqa", max_tokens=20, seed=0)
+
+
+def test_results_come_back_from_a_runs_log(tmp_path: Path) -> None:
+    """The last evaluation by default, or one step and slice; what is missing is named."""
+    report = report_of([group("a", True, False), group("b", False, False)])
+    rows = [
+        {"step": step, "slice": name, **row}
+        for step in (0, 10)
+        for name in ("easy", "cliff")
+        for row in report.rows()
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "eval.jsonl").write_text(text + '{"step": 20, "sli')  # being written
+    assert results_of_run(tmp_path, slice_name="easy") == list(report.results)
+    assert len(results_of_run(tmp_path, step=0)) == 4
+    with pytest.raises(DataError, match=r"steps \[0, 10\] and slices \['cliff', 'easy'\]"):
+        results_of_run(tmp_path, step=5)
+    with pytest.raises(DataError, match="holds no evaluation"):
+        results_of_run(tmp_path / "nothing")

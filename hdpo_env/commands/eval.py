@@ -42,6 +42,8 @@ class Options:
     """Completions per problem."""
     ks: tuple[int, ...] = (1, 4, 8)
     """Which pass@k; none may exceed n."""
+    maj: tuple[int, ...] = ()
+    """Also the accuracy of a majority vote among so many completions."""
     temperature: float = 1.0
     """Of the sampling distribution."""
     max_tokens: int = 1024
@@ -106,6 +108,7 @@ def _check(options: Options) -> None:
     if not options.ks:
         raise ConfigError("--ks is empty: name at least one k, such as --ks 1")
     check_ks(options.ks, options.n)
+    check_ks(options.maj, options.n)
     if options.temperature <= 0:
         raise ConfigError(
             f"--temperature is {options.temperature}: choose one > 0; greedy accuracy is measured "
@@ -143,7 +146,7 @@ def measure(policy: Policy, problems: Sequence[Problem], options: Options) -> Ev
     for at in track(chunks, "sampling", console=Console(stderr=True), transient=True):
         groups += draw(at, options.n, False)
         best += draw(at, 1, True) if options.greedy else []
-    return report_of(groups, best or None, ks=options.ks, seed=options.seed)
+    return report_of(groups, best or None, ks=options.ks, seed=options.seed, maj_ks=options.maj)
 
 
 def template_of(problem: Problem) -> str:
@@ -161,6 +164,7 @@ def _print_table(report: EvalReport, options: Options) -> None:
     for name in ("", "estimate", "95 % over problems"):
         table.add_column(name, justify="left" if not name else "right")
     estimates = {f"pass@{k}": estimate for k, estimate in report.pass_at.items()}
+    estimates |= {f"maj@{k}": estimate for k, estimate in report.maj_at.items()}
     for name, estimate in {**estimates, "greedy": report.greedy}.items():
         if estimate is not None:
             interval = f"{estimate.low:.3f} to {estimate.high:.3f}"

@@ -3,8 +3,9 @@
 from hdpo_env.evaluation.compare import (
     Comparison,
     cliff_ids,
-    compare_reports,
+    compare_results,
     coverage,
+    results_of_run,
 )
 from hdpo_env.evaluation.escape import ViewAudit, audit_views
 from hdpo_env.evaluation.majority import majority_at
@@ -18,7 +19,8 @@ __all__ = [
     "ProblemResult",
     "coverage",
     "cliff_ids",
-    "compare_reports",
+    "compare_results",
+    "results_of_run",
     "Comparison",
     "majority_at",
     "PROTOCOLS",

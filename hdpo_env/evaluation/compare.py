@@ -7,23 +7,27 @@ and the other gains by chance alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 from hdpo_env.errors import DataError
-from hdpo_env.evaluation.report import EvalReport, ProblemResult
+from hdpo_env.evaluation.report import ProblemResult
 from hdpo_env.stats import Estimate, mean_over_problems, paired_difference, pass_at_k
+
+Results = Sequence[ProblemResult]
 
 
 def coverage(
-    report: EvalReport, ks: Iterable[int] | None = None, *, confidence: float = 0.95, seed: int = 0
+    results: Results, ks: Iterable[int] | None = None, *, confidence: float = 0.95, seed: int = 0
 ) -> dict[int, Estimate]:
     """Pass@k for every k up to the fewest judged rollouts of a problem, or for the given ks.
 
     Intervals are over problems. Each k is averaged over the problems with at least k judged
     rollouts; a k that none of them has is left out.
     """
-    judged = [r for r in report.results if r.n]
+    judged = [r for r in results if r.n]
     wanted = ks if ks is not None else range(1, min((r.n for r in judged), default=0) + 1)
     curve = {}
     for k in wanted:
@@ -33,10 +37,10 @@ def coverage(
     return curve
 
 
-def cliff_ids(report: EvalReport, *, threshold: int = 0) -> frozenset[str]:
-    """The problems of a report on which at most ``threshold`` rollouts succeeded, all judged."""
+def cliff_ids(results: Results, *, threshold: int = 0) -> frozenset[str]:
+    """The problems on which at most ``threshold`` rollouts succeeded, all judged."""
     return frozenset(
-        r.problem_id for r in report.results if r.n and not r.abstained and r.correct <= threshold
+        r.problem_id for r in results if r.n and not r.abstained and r.correct <= threshold
     )
 
 
@@ -56,9 +60,9 @@ class Comparison:
         return self.difference.low > 0 or self.difference.high < 0
 
 
-def compare_reports(
-    first: EvalReport,
-    second: EvalReport,
+def compare_results(
+    first: Results,
+    second: Results,
     *,
     only: Collection[str] | None = None,
     ks: Iterable[int] = (1, 4, 8),
@@ -68,7 +72,7 @@ def compare_reports(
     """Pass@k of two runs on the problems that both judged often enough, and greedy accuracy.
 
     ``only`` restricts them to these problem ids, such as the `cliff_ids` of the base model (of
-    another sampling than either report). Problems are resampled as pairs.
+    another sampling than either). Problems are resampled as pairs.
 
     Raises:
         DataError: no problem is left to compare.
@@ -96,14 +100,45 @@ def _comparison(
 
 
 def _paired(
-    first: EvalReport, second: EvalReport, only: Collection[str] | None
+    first: Results, second: Results, only: Collection[str] | None
 ) -> list[tuple[ProblemResult, ProblemResult]]:
-    theirs = {r.problem_id: r for r in second.results}
-    shared = [(r, theirs[r.problem_id]) for r in first.results if r.problem_id in theirs]
+    theirs = {r.problem_id: r for r in second}
+    shared = [(r, theirs[r.problem_id]) for r in first if r.problem_id in theirs]
     chosen = [pair for pair in shared if only is None or pair[0].problem_id in only]
     if not chosen:
         raise DataError(
-            f"nothing to compare: the reports share {len(shared)} problems"
+            f"nothing to compare: the two share {len(shared)} problems"
             + ("" if only is None else f", and none of them is among the {len(only)} asked for")
         )
     return chosen
+
+
+def results_of_run(
+    run_dir: str | Path, *, step: int | None = None, slice_name: str | None = None
+) -> list[ProblemResult]:
+    """What one evaluation of a run found, from its ``eval.jsonl``.
+
+    ``step`` is by default that of the last evaluation; ``slice_name`` keeps one slice.
+
+    Raises:
+        DataError: the run holds no such evaluation.
+    """
+    path = Path(run_dir) / "eval.jsonl"
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    if not rows:
+        raise DataError(f"{run_dir} holds no evaluation: give the folder of a run with eval.jsonl")
+    wanted = max(row["step"] for row in rows) if step is None else step
+    names = [f.name for f in fields(ProblemResult)]
+    found = [
+        ProblemResult(**{name: row[name] for name in names if name in row})
+        for row in rows
+        if row["step"] == wanted and slice_name in (None, row["slice"])
+    ]
+    if not found:
+        slices = sorted({row["slice"] for row in rows})
+        raise DataError(
+            f"{run_dir} holds no evaluation of step {wanted} and slice {slice_name}: it has steps "
+            f"{sorted({row['step'] for row in rows})} and slices {slices}"
+        )
+    return found

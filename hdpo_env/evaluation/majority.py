@@ -34,9 +34,11 @@ def majority_at(
     """
     if not groups:
         raise DataError("there are no groups to vote: sample at least one")
+    if not (wanted := tuple(ks)):
+        return {}
     votes = [_votes(group, verifier_of(group.problem)) for group in groups]
     found = {}
-    for k in ks:
+    for k in wanted:
         values = [maj_at_k(v, _RIGHT, k) for v in votes if len(v) >= k]
         if values:
             found[k] = mean_over_problems(values, confidence=confidence, seed=seed)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from hdpo_env.cliffs.groups import GroupRates, group_rates
 from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.evaluation.majority import majority_at
 from hdpo_env.prompts import student_prompt
 from hdpo_env.rollouts import Judge, Policy, judge, sample_groups
 from hdpo_env.stats import Estimate, mean_over_problems, pass_at_k
@@ -41,6 +42,7 @@ class EvalReport:
     abstention_rate: float
     truncation_rate: float
     mean_tokens: float
+    maj_at: Mapping[int, Estimate] = field(default_factory=dict)
 
     @property
     def cliff_rate(self) -> float:
@@ -48,9 +50,10 @@ class EvalReport:
         return self.kinds.rate(GroupKind.CLIFF)
 
     def metrics(self, prefix: str = "eval") -> dict[str, float]:
-        """Numbers for logs: ``<prefix>/greedy``, ``<prefix>/pass@k``, ``.../low``, ``.../high``."""
-        estimates = {"greedy": self.greedy}
+        """Numbers for logs: ``<prefix>/greedy``, ``pass@k``, ``maj@k``, each with low and high."""
+        estimates: dict[str, Estimate | None] = {"greedy": self.greedy}
         estimates |= {f"pass@{k}": estimate for k, estimate in self.pass_at.items()}
+        estimates |= {f"maj@{k}": estimate for k, estimate in self.maj_at.items()}
         flat = {
             f"{prefix}/cliff_rate": self.cliff_rate,
             f"{prefix}/abstention_rate": self.abstention_rate,
@@ -82,14 +85,17 @@ def evaluate(
     prompt_of: Callable[[Problem], Prompt] = student_prompt,
     judge: Judge = judge,
     confidence: float = 0.95,
+    maj_ks: Iterable[int] = (),
 ) -> EvalReport:
     """Sample ``n`` completions per problem, and one greedy completion, and report.
+
+    ``maj_ks`` also asks for majority votes among so many completions; see `majority_at`.
 
     Raises:
         ConfigError: a ``k`` is outside 1 to ``n``.
         DataError: there is no problem.
     """
-    wanted = _checked_ks(ks, n)
+    wanted, votes = _checked_ks(ks, n), _checked_ks(maj_ks, n)
     if not problems:
         raise DataError("there are no problems to evaluate: give at least one")
 
@@ -108,7 +114,7 @@ def evaluate(
 
     groups = draw(n, derive_seed("evaluate", "sampled", seed), False)
     best = draw(1, derive_seed("evaluate", "greedy", seed), True) if greedy else None
-    return report_of(groups, best, ks=wanted, confidence=confidence, seed=seed)
+    return report_of(groups, best, ks=wanted, confidence=confidence, seed=seed, maj_ks=votes)
 
 
 def report_of(
@@ -118,6 +124,7 @@ def report_of(
     ks: Iterable[int] = (1,),
     confidence: float = 0.95,
     seed: int = 0,
+    maj_ks: Iterable[int] = (),
 ) -> EvalReport:
     """The report of groups that were sampled elsewhere, by whatever system.
 
@@ -144,6 +151,7 @@ def report_of(
         abstention_rate=sum(r.abstained for r in results) / len(completions),
         truncation_rate=sum(c.is_truncated for c in completions) / len(completions),
         mean_tokens=sum(c.num_tokens for c in completions) / len(completions),
+        maj_at=majority_at(groups, maj_ks, confidence=confidence, seed=seed),
     )
 
 
