@@ -2,8 +2,12 @@
 
 On PYTHONPATH, so that Ray's workers and vLLM's engine processes get it too. Nothing is touched in a
 process that imports none of the three modules of AFTER_IMPORT.
+
+With SEED_EVERY_PROCESS in the environment torch is seeded there as well: the --train.seed does
+not reach OpenRLHF's controller, which shuffles the prompts.
 """
 
+import os
 import sys
 from importlib.machinery import PathFinder
 
@@ -36,6 +40,8 @@ def _speak_cpu(_module):
     for name in ("set_device", "synchronize", "empty_cache", "current_stream"):
         setattr(torch.cuda, name, lambda *args, **kwargs: None)
     device_mesh.init_device_mesh = init_device_mesh
+    if seed := os.environ.get("SEED_EVERY_PROCESS"):
+        torch.manual_seed(int(seed))
     torch.empty = empty_on_cpu
 
 
