@@ -73,9 +73,9 @@ def enable(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if faults:
         parser.error("\n  ".join(["--plugin cannot run like this:", *faults]))
     # Before the swap: the classes derive from those that are about to be replaced.
-    from hdpo_plugins.openrlhf.controller import PluginPPOTrainer
     from hdpo_plugins.openrlhf.nodes import check_nodes
     from hdpo_plugins.openrlhf.reference import TeacherModelActor
+    from hdpo_plugins.openrlhf.trainer import PluginPPOTrainer
     from hdpo_plugins.openrlhf.worker import PluginPolicyModelActor
 
     compat.swap(PluginPPOTrainer, PluginPolicyModelActor, TeacherModelActor, check_nodes)
