@@ -1,7 +1,8 @@
-"""Arithmetic in words: chains of the four operations, and sums of fractions."""
+"""Arithmetic in words: chains of sums and products, and sums and differences of fractions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import lcm
 from random import Random
@@ -11,7 +12,7 @@ from hdpo_env.problems.wording import signed
 
 
 class ArithmeticFamily(LevelFamily):
-    r"""Sums, differences and products: ``level + 1`` numbers with up to ``level`` digits.
+    r"""Sums, differences and products: ``level + 2`` numbers with up to ``level`` digits.
 
     >>> p = ArithmeticFamily(level=1).problem("train", 0, 0)
     >>> p.solution.endswith("\\boxed{" + p.gold + "}.")
@@ -23,7 +24,7 @@ class ArithmeticFamily(LevelFamily):
 
     def worked(self, rng: Random) -> Worked:
         """Products are single steps inside a sum, so that precedence matters."""
-        terms = [self._term(rng) for _ in range(self.level + 1)]
+        terms = [self._term(rng) for _ in range(self.level + 2)]
         signs = [rng.choice("+-") for _ in terms[1:]]
         shown = terms[0][0] + "".join(
             f" {sign} {text}" for sign, (text, _) in zip(signs, terms[1:], strict=True)
@@ -56,19 +57,20 @@ class ArithmeticFamily(LevelFamily):
 
 
 class FractionFamily(LevelFamily):
-    """Sums of two to four fractions in lowest terms, denominators up to ``3 + 3 * level``."""
+    """Sums and differences of two to four fractions, denominators up to ``16 + 4 * level``."""
 
     kind = "fractions"
     subject = "fractions"
 
     def worked(self, rng: Random) -> Worked:
-        """Proper fractions, added over their least common denominator."""
-        terms = [self._fraction(rng) for _ in range(2 + self.level // 2)]
-        shown = " + ".join(f"{t.numerator}/{t.denominator}" for t in terms)
+        """Proper fractions, put over their least common denominator."""
+        terms = [self._fraction(rng)]
+        terms += [rng.choice((1, -1)) * self._fraction(rng) for _ in range(1 + self.level // 2)]
+        shown = _joined((f"{abs(t.numerator)}/{t.denominator}" for t in terms), terms)
         common = lcm(*(t.denominator for t in terms))
         raised = [t.numerator * common // t.denominator for t in terms]
         total = sum(terms, Fraction(0))
-        over = " + ".join(f"{n}/{common}" for n in raised)
+        over = _joined((f"{abs(n)}/{common}" for n in raised), terms)
         return Worked(
             f"Compute {shown}. Give the result as a fraction in lowest terms or as an integer.",
             str(total),
@@ -76,12 +78,18 @@ class FractionFamily(LevelFamily):
             f"{sum(raised)}/{common}. In lowest terms this is",
             (
                 "Bring all fractions to one denominator.",
-                "Add the numerators, then cancel common factors.",
+                "Add and subtract the numerators, then cancel common factors.",
                 f"The least common denominator is {common}.",
-                f"Over it, the sum is {over}.",
+                f"Over it, this is {over}.",
             ),
         )
 
     def _fraction(self, rng: Random) -> Fraction:
-        bottom = rng.randrange(2, 4 + 3 * self.level)
+        bottom = rng.randrange(2, 17 + 4 * self.level)
         return Fraction(rng.randrange(1, bottom), bottom)
+
+
+def _joined(sizes: Iterable[str], terms: Sequence[Fraction]) -> str:
+    """Sizes with the signs of their terms between them; the first term is positive."""
+    signs = [" - " if term < 0 else " + " for term in terms]
+    return "".join(sign + size for sign, size in zip(signs, sizes, strict=True))[3:]

@@ -67,7 +67,7 @@ def _product_slope(rng: Random) -> Worked:
 
 
 def _minimum(rng: Random) -> Worked:
-    p, gap, a, c = rng.randrange(-7, 7), rng.randrange(1, 5), rng.randrange(1, 4), nonzero(rng, 40)
+    p, gap, a, c = rng.randrange(-9, 9), rng.randrange(1, 6), rng.randrange(1, 5), nonzero(rng, 99)
     q = p + 2 * gap  # an even sum keeps every coefficient whole
     coefficients = [2 * a, -3 * a * (p + q), 6 * a * p * q, c]
     slopes = polynomial(_derivative(coefficients))

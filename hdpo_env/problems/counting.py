@@ -103,8 +103,8 @@ def _at_least_one(rng: Random) -> Worked:
 
 
 def _distribution(rng: Random) -> Worked:
-    k, least = rng.randrange(3, 7), rng.randrange(1, 4)
-    free = rng.randrange(3, 19)
+    k, least = rng.randrange(3, 8), rng.randrange(1, 6)
+    free = rng.randrange(3, 31)
     n, given, takers = free + k * least, rng.choice(_GIVEN), rng.choice(_TAKERS)
     return Worked(
         f"In how many ways can {n} identical {given} be distributed among {k} different {takers}, "

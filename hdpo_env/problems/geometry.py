@@ -13,7 +13,7 @@ Point = tuple[int, int]
 
 def _right_angle(rng: Random) -> Worked:
     m = rng.randrange(2, 16)
-    n, scale = rng.randrange(1, m), rng.randrange(1, 41)
+    n, scale = rng.randrange(1, m), rng.randrange(1, 121)
     a, b, c = scale * (m * m - n * n), scale * 2 * m * n, scale * (m * m + n * n)
     if rng.random() < 0.5:
         a, b = b, a
@@ -73,7 +73,7 @@ def _triangle(rng: Random) -> Worked:
 
 
 def _sector(rng: Random) -> Worked:
-    radius, degrees = rng.randrange(2, 200), 5 * rng.randrange(1, 72)
+    radius, degrees = rng.randrange(2, 500), 5 * rng.randrange(1, 72)
     share = Fraction(degrees, 360)
     return Worked(
         f"A sector of a circle of radius {radius} has a central angle of {degrees} degrees. What "

@@ -22,7 +22,7 @@ class LinearFamily(LevelFamily):
 
     def worked(self, rng: Random) -> Worked:
         """Draw both slopes and a constant; an integer root decides the other constant."""
-        bound = 4 + 5 * self.level
+        bound = 10 + 5 * self.level
         a, b = nonzero(rng, bound), rng.randrange(-bound, bound + 1)
         c = 0 if self.level == 1 else nonzero(rng, bound)
         if a == c:

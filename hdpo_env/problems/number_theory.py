@@ -8,7 +8,7 @@ from random import Random
 from hdpo_env.problems.levels import LevelFamily, Worked
 
 _PRIMES = (2, 3, 5, 7, 11, 13)
-_TOP_EXPONENT = {2: 6, 3: 4, 5: 3, 7: 2, 11: 2, 13: 1, 17: 1, 19: 1, 23: 1}
+_TOP_EXPONENT = {2: 6, 3: 4, 5: 3, 7: 2, 11: 2, **dict.fromkeys((13, 17, 19, 23, 29, 31, 37), 1)}
 
 
 def _divisor(rng: Random) -> Worked:

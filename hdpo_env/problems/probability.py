@@ -58,7 +58,7 @@ def _two_draws(rng: Random) -> Worked:
 
 
 def _tosses(rng: Random) -> Worked:
-    bottom = rng.randrange(3, 16)
+    bottom = rng.randrange(3, 31)
     p = Fraction(rng.randrange(1, bottom), bottom)
     n = rng.randrange(3, 8)
     k = rng.randrange(1, n)

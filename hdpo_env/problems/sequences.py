@@ -42,7 +42,7 @@ def _sum(rng: Random) -> Worked:
 
 
 def _geometric_sum(rng: Random) -> Worked:
-    a, r, n = nonzero(rng, 300), rng.choice((-4, -3, -2, 2, 3, 4, 5)), rng.randrange(5, 10)
+    a, r, n = nonzero(rng, 600), rng.choice((-4, -3, -2, 2, 3, 4, 5)), rng.randrange(5, 10)
     total = a * (r**n - 1) // (r - 1)
     return Worked(
         f"A geometric sequence begins {a}, {a * r}, {a * r * r}. What is the sum of its first {n} "
@@ -61,7 +61,7 @@ def _geometric_sum(rng: Random) -> Worked:
 def _series(rng: Random) -> Worked:
     bottom = rng.randrange(2, 12)
     ratio = Fraction(nonzero(rng, bottom - 1), bottom)
-    a = nonzero(rng, 200)
+    a = nonzero(rng, 500)
     terms = [a, a * ratio, a * ratio**2]
     return Worked(
         f"A geometric series begins {' + '.join(signed(t) for t in terms)} and goes on for ever. "

@@ -41,8 +41,8 @@ def test_arithmetic_golds_equal_sympy(level: int, index: int) -> None:
 def test_fraction_golds_are_exact_and_in_lowest_terms(level: int, index: int) -> None:
     """The gold answer is the exact sum, with coprime numerator and denominator."""
     problem = FractionFamily(level).problem("train", 1, index)
-    terms = re.findall(r"\d+/\d+", problem.question)
-    assert str(sum(map(Fraction, terms))) == problem.gold
+    terms = re.findall(r"(?:- )?\d+/\d+", problem.question)
+    assert str(sum(Fraction(term.replace("- ", "-")) for term in terms)) == problem.gold
 
 
 @given(levels, indices)
