@@ -14,8 +14,6 @@ from hdpo_env.errors import ConfigError
 if TYPE_CHECKING:
     from hdpo_env.types import Problem
 
-LIMIT = 1_000_000  # problems read for their questions
-
 
 @dataclass(frozen=True)
 class Options:
@@ -35,6 +33,8 @@ class Options:
     """Columns of that file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
     split: str = "train"
     """Split of that family (train, eval, test) or of a hub data set."""
+    limit: int = 20_000
+    """Read this many of --problems at most."""
     gold: bool = False
     """Show the gold answers of --problems too; the page then must not reach a model."""
 
@@ -64,5 +64,5 @@ def _problems(options: Options) -> Sequence[Problem]:
     from hdpo_env.commands.places import find_problems
 
     return find_problems(
-        options.problems, field_map=options.field_map, split=options.split, limit=LIMIT
+        options.problems, field_map=options.field_map, split=options.split, limit=options.limit
     )
