@@ -25,9 +25,11 @@ _TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+|\\[A-Za-z]+|\\.|[^\W
 _OPEN, _CLOSE = {"(", "[", "{", r"\{", r"\(", r"\["}, {")", "]", "}", r"\}", r"\)", r"\]"}
 _NEVER_FIRST = _CLOSE | set("=*/^_,;:.!?<>&|'%") | {r"\\", r"\cdot", r"\times", r"\div", r"\right"}
 _NEVER_LAST = (
-    _OPEN | set("=*/^_,;:.?<>&+-") | {r"\\", r"\cdot", r"\times", r"\div", r"\left", r"\end"}
+    _OPEN | set("=*/^_,;:.?<>&+-$") | {r"\\", r"\cdot", r"\times", r"\div", r"\left", r"\end"}
 )
-_BREAK = re.compile(r"[.?!;:]\s|\n\s*\n")  # no answer goes across the end of a sentence
+# No answer goes past the end of a sentence or a line, but for displayed formulas of several lines.
+_BREAK = re.compile(r"[.?!;:]\s|\n")
+_DISPLAY = re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}|\\\[.*?\\\]|\$\$.*?\$\$", re.DOTALL)
 
 
 def mask_answer(problem: Problem, text: str) -> str:
@@ -67,11 +69,8 @@ def _masked(verifier: str, golds: tuple[str, ...], problem_id: str, text: str) -
             f"the answer of problem {problem_id} cannot be withheld from its solution, because "
             "the verifier cannot use it: mend the gold answer (hdpo audit says what is wrong)"
         )
-    plain = {_folded(gold) for gold in golds}
 
     def states_it(stretch: str) -> bool:
-        if _folded(stretch) in plain:
-            return True
         return judge.verify(stated(verifier, stretch), golds).correct is True
 
     pieces, at = [], 0
@@ -105,41 +104,41 @@ def _stretch_ends(
     text: str, tokens: list[tuple[int, int]], words: list[str], longest: int, spoken: set[str]
 ) -> list[set[int]]:
     """For each first token, the lengths at which a stretch could be an answer by its form."""
-    breaks = [m.start() for m in _BREAK.finditer(text)] + [len(text) + 1]
+    displays = [m.span() for m in _DISPLAY.finditer(text)]
+    breaks = [
+        at
+        for at in (m.start() for m in _BREAK.finditer(text))
+        if not any(start <= at < stop for start, stop in displays)
+    ]
+    breaks.append(len(text) + 1)
     meant = [_is_meant(word, spoken) for word in words]
     ends = []
     for first, (start, _) in enumerate(tokens):
         stop = next(b for b in breaks if b > start)
         within = [w for w, (a, _) in zip(words[first:], tokens[first:], strict=True) if a < stop]
-        ends.append(_whole_lengths(within[:longest], meant[first:]))
+        ends.append(_whole_lengths(within[:longest]) if meant[first] else set())
     return ends
 
 
-def _whole_lengths(words: Sequence[str], meant: Sequence[bool]) -> set[int]:
-    """Lengths of the beginnings of ``words`` that leave no bracket, dollar or operator open."""
+def _whole_lengths(words: Sequence[str]) -> set[int]:
+    """Lengths of the beginnings of ``words`` that leave no bracket or operator open."""
     lengths: set[int] = set()
-    if not words or not meant[0] or words[0] in _NEVER_FIRST:
+    if not words or words[0] in _NEVER_FIRST:
         return lengths
-    depth = dollars = environments = 0
+    depth = environments = 0
     for length, word in enumerate(words, start=1):
         depth += (word in _OPEN) - (word in _CLOSE)
-        dollars += word == "$"
         environments += (word == r"\begin") - (word == r"\end")
         if depth < 0 or environments < 0:
             break
-        is_whole = not (depth or environments or dollars % 2)
-        if is_whole and meant[length - 1] and word not in _NEVER_LAST:
+        if not (depth or environments) and word not in _NEVER_LAST:
             lengths.add(length)
     return lengths
 
 
 def _is_meant(word: str, spoken: set[str]) -> bool:
-    """Whether an answer can begin or end with this: anything but a word of plain prose."""
+    """Whether an answer can begin with this: anything but a word of plain prose."""
     if not word.isalpha() or len(word) == 1:
         return True
     low = word.lower()
     return low in spoken or low in NUMBER_WORDS or low in SCALES or not low.isascii()
-
-
-def _folded(text: str) -> str:
-    return "".join(text.split()).casefold()

@@ -239,6 +239,13 @@ def test_rows_that_would_be_split_elsewhere_are_refused() -> None:
             to_sdpg([problem])
 
 
+def test_sdpgs_teacher_reads_the_whole_message() -> None:
+    """Without its sentinel the first message is the teacher's prompt of the template."""
+    for problem, row in zip(PROBLEMS, to_sdpg(PROBLEMS), strict=True):
+        whole = row["prompt"][0]["content"].replace(TEACHER_CONTEXT, "")
+        assert whole == privileged_prompt(problem, "solution", "sdpg").messages[-1].content
+
+
 def test_system_messages_go_where_there_is_room() -> None:
     """Carriers of one text refuse a template with a system message; chat carriers keep it."""
     TEMPLATES.add("terse", Template("terse", 1, system="Be terse.", user="{question}"))

@@ -15,7 +15,7 @@ from hdpo_env.types import Problem
 from hdpo_env.verifiers import VERIFIERS
 from hdpo_env.verifiers.forms import stated
 
-FAMILIES = [name for name in PROBLEMS if not name.startswith("chain")]
+FAMILIES = [name for name in PROBLEMS if not name.startswith(("chain", "sample"))]
 
 # Solutions in the manner of GSM8K and MATH: gold answer, then the text.
 WRITTEN = [
@@ -50,7 +50,8 @@ WRITTEN = [
 def accepted_stretches(problem: Problem, text: str, longest: int = 60) -> list[str]:
     """Every stretch of a text that the verifier takes for the answer, by looking at them all.
 
-    A stretch may begin and end anywhere but inside a number, a word or a command.
+    A stretch may begin and end anywhere but inside a number, a word or a command, and goes past the
+    end of a line in displayed formulas only.
     """
     verifier = VERIFIERS[problem.verifier]()
     bounds = sorted({e for m in re.finditer(r"\\?[A-Za-z]+|[\d.,]*\d|\S", text) for e in m.span()})
@@ -59,6 +60,7 @@ def accepted_stretches(problem: Problem, text: str, longest: int = 60) -> list[s
         for i, a in enumerate(bounds)
         for b in bounds[i + 1 :]
         if b - a <= longest
+        and ("\n" not in text[a:b].strip() or "\\begin" in text[a:b])
         and verifier.verify(stated(verifier.name, text[a:b]), problem.answers).correct
     ]
 
@@ -70,6 +72,28 @@ def test_no_stretch_of_a_masked_family_solution_is_the_answer(family: str, level
     for problem in PROBLEMS[family](split="train", seed=3, size=2, level=level):
         assert accepted_stretches(problem, problem.solution or "")
         assert accepted_stretches(problem, mask_answer(problem, problem.solution or "")) == []
+
+
+def check_sample(problems: list[Problem]) -> None:
+    """Real solutions: what was found before masking is not found after it."""
+    unstated = []
+    for problem in problems:
+        solution = problem.solution or ""
+        if not accepted_stretches(problem, solution):
+            unstated.append(problem.id)  # such as 25 cents worked out as $0.25
+        assert accepted_stretches(problem, mask_answer(problem, solution)) == []
+    assert len(unstated) <= len(problems) / 20
+
+
+def test_no_stretch_of_a_masked_gsm8k_solution_is_the_answer() -> None:
+    """Twelve of the bundled GSM8K problems with their own solutions."""
+    check_sample(list(PROBLEMS["sample"](size=12)))
+
+
+@pytest.mark.slow
+def test_no_stretch_of_any_masked_gsm8k_solution_is_the_answer() -> None:
+    """All bundled GSM8K problems."""
+    check_sample(list(PROBLEMS["sample"]()))
 
 
 @pytest.mark.parametrize(("gold", "solution"), WRITTEN)
