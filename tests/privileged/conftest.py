@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import hdpo_env
@@ -61,13 +63,46 @@ def byte_level(template: str | None) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-@pytest.fixture(params=["chatml", "trimming", "bare", "chain"], scope="module")
+def with_beginning(template: str | None) -> PreTrainedTokenizerFast:
+    """Words marked by their leading blank, as SentencePiece does, and a beginning-of-text token."""
+    raw = Tokenizer(models.Unigram())
+    raw.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    raw.decoder = decoders.Metaspace(prepend_scheme="never")
+    special = ["<unk>", "<s>", "</s>", "[/]", "[A] "]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=200,
+        special_tokens=special,
+        unk_token="<unk>",
+        initial_alphabet=list(string.printable),
+        show_progress=False,
+    )
+    raw.train_from_iterator(TEXTS * 3, trainer)
+    raw.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", raw.token_to_id("<s>"))]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+MADE = {
+    "chatml": partial(byte_level, CHATML),
+    "trimming": partial(byte_level, TRIMMING),
+    "bare": partial(byte_level, None),
+    "words": partial(with_beginning, TRIMMING),
+    "bare words": partial(with_beginning, None),
+    "chain": partial(
+        AutoTokenizer.from_pretrained, Path(hdpo_env.__file__).parent / "assets" / "chain_base"
+    ),
+}
+
+
+@pytest.fixture(params=list(MADE), scope="module")
 def tokenizer(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with three ways of rendering a chat, and the tiny models' own."""
-    if request.param == "chain":
-        return AutoTokenizer.from_pretrained(Path(hdpo_env.__file__).parent / "assets/chain_base")
-    templates = {"chatml": CHATML, "trimming": TRIMMING, "bare": None}
-    return byte_level(templates[request.param])
+    """Two kinds of tokenizers with several ways of rendering a chat, and the tiny models' own."""
+    return MADE[request.param]()
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,15 @@ def test_chat_arguments_reach_both(chatml: Any, template: str, thinks: bool) -> 
     assert tails == {f"<|im_end|>\n<|im_start|>assistant\n{ending}"}
 
 
+def test_a_beginning_of_text_is_kept_as_the_policy_keeps_it(tokenizer: Any) -> None:
+    """Where the tokenizer puts a token before plain text, both prompts begin with it, once."""
+    _, pair = pair_of(tokenizer)
+    is_put = tokenizer.bos_token is not None and tokenizer.chat_template is None
+    for prompt in (pair.student, pair.teacher):
+        assert (prompt.ids[0] == tokenizer.bos_token_id) is is_put
+        assert prompt.ids.count(tokenizer.bos_token_id) == is_put
+
+
 def test_view_none_gives_the_student_twice(tokenizer: Any) -> None:
     """Without privileged context the two prompts are equal."""
     _, pair = pair_of(tokenizer, "none")
