@@ -15,16 +15,6 @@ _HOMES = {
     "SDPGTrainer": "sdpg",
 }
 
-__all__ = [
-    "VerdictReward",
-    "to_dataset",
-    "environment_factory",
-    "HDPOConfig",
-    "HDPOTrainer",
-    "SDPGConfig",
-    "SDPGTrainer",
-]
-
 
 def __getattr__(name: str) -> Any:
     """Import a name's module when it is first asked for; only configs and trainers need TRL."""
