@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from hdpo_plugins.openrlhf.flags import add_fields, complaint_about, distill_config
+from hdpo_plugins.openrlhf.methods.needs import (
+    prompt_complaints,
+    reward_complaints,
+    teacher_complaints,
+)
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
 
 from hdpo_env.config import DistillConfig, preset
@@ -51,6 +56,7 @@ class Hdpo(Plugin):
         if not self.is_on(args):
             return
         yield from reward_complaints(args, "hdpo")
+        yield from prompt_complaints(args, "hdpo")
         yield from teacher_complaints(args, "hdpo")
 
     def is_on(self, args: Args) -> bool:
@@ -72,42 +78,3 @@ class Hdpo(Plugin):
         from hdpo_plugins.openrlhf.methods.hdpo_worker import HdpoWorker
 
         return HdpoWorker(worker, self.config(worker.args))
-
-
-def reward_complaints(args: Args, name: str) -> Iterator[str]:
-    """Why a reward model alone is not enough."""
-    if not (args["reward.remote_url"] or args["train.agent_func_path"]):
-        yield (
-            f"--plugin {name} needs a verdict on every rollout when it is sampled, and a reward "
-            "model gives none: pass --reward.remote_url or --train.agent_func_path"
-        )
-
-
-def teacher_complaints(args: Args, prefix: str, *, needs_head: bool = False) -> Iterator[str]:
-    """What a frozen or averaged teacher needs from OpenRLHF's other flags."""
-    teacher, lora = args[f"{prefix}.teacher"], args["ds.lora.rank"] > 0
-    if teacher == "frozen" and not lora:
-        if needs_head:
-            yield (
-                f"--{prefix}.teacher frozen compares whole distributions and needs the first "
-                "weights on the policy's own ranks: train with --ds.lora.rank, whose base model "
-                f"they are, or choose --{prefix}.teacher drifting"
-            )
-        elif args["algo.kl.init_coef"] <= 0:
-            yield (
-                f"--{prefix}.teacher frozen needs the first weights, and without a reference model "
-                "OpenRLHF keeps none: pass --algo.kl.init_coef above 0, or train with "
-                "--ds.lora.rank"
-            )
-    if teacher == "ema" and not args["train.enable_ema"]:
-        yield f"--{prefix}.teacher ema is OpenRLHF's averaged model: pass --train.enable_ema"
-    if teacher == "ema" and args["ckpt.load_enable"]:
-        yield (
-            f"--{prefix}.teacher ema cannot be resumed, because OpenRLHF's checkpoints do not hold "
-            "the average: drop --ckpt.load_enable or choose another teacher"
-        )
-    if teacher == "ema" and needs_head and args["ds.zero_stage"] == 3:
-        yield (
-            f"--{prefix}.teacher ema needs the average's whole head, which ZeRO-3 partitions: use "
-            f"--ds.zero_stage 2 or --{prefix}.teacher drifting"
-        )

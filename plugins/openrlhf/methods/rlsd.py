@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hdpo_plugins.openrlhf.flags import add_fields
-from hdpo_plugins.openrlhf.methods.hdpo import reward_complaints
+from hdpo_plugins.openrlhf.methods.needs import prompt_complaints, reward_complaints
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
 
 from hdpo_env.config import PolicyLossConfig, preset
@@ -39,6 +39,7 @@ class Rlsd(Plugin):
             yield f"--rlsd.*: {error}"
         if self.is_on(args):
             yield from reward_complaints(args, "rlsd")
+            yield from prompt_complaints(args, "rlsd")
 
     def is_on(self, args: Args) -> bool:
         """Whether the mix is above 0."""

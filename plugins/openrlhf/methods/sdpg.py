@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from hdpo_plugins.openrlhf.flags import add_fields, complaint_about, distill_config
-from hdpo_plugins.openrlhf.methods.hdpo import reward_complaints, teacher_complaints
+from hdpo_plugins.openrlhf.methods.needs import (
+    prompt_complaints,
+    reward_complaints,
+    teacher_complaints,
+)
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
 
 from hdpo_env.config import DistillConfig, preset
@@ -40,6 +44,7 @@ class Sdpg(Plugin):
             yield found
         elif self.is_on(args):
             yield from reward_complaints(args, "sdpg")
+            yield from prompt_complaints(args, "sdpg")
             yield from teacher_complaints(args, "sdpg", needs_head=True)
 
     def is_on(self, args: Args) -> bool:
