@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from math import log2
 
@@ -28,11 +28,11 @@ def coverage(study: Study) -> list[Figure]:
 def _figure(study: Study, slice_name: str) -> Figure | None:
     looks = looks_of(study)
     before = Look(0, True, len(looks))
-    starts = [rows for run in study.runs if (rows := _rows(run, slice_name, min))]
+    starts = [rows for run in study.runs if (rows := end_rows(run, slice_name, min))]
     lines = [_line("before", starts, before)] if starts else []
     for variant in study.main:
         runs = study.finished[variant]
-        ends = [rows for run in runs if (rows := _rows(run, slice_name, max))]
+        ends = [rows for run in runs if (rows := end_rows(run, slice_name, max))]
         if ends:
             lines.append(_line(variant, ends, looks[variant]))
     if not any(len(line.points) > 1 for line in lines):
@@ -48,10 +48,12 @@ def _figure(study: Study, slice_name: str) -> Figure | None:
     return Figure(title, caption, chart, tuple(lines), axis)
 
 
-def _rows(run: Run, slice_name: str, end: object) -> list[EvalRow]:
-    # The first (min) or the last (max) evaluation of a slice, if more than one sample was drawn.
+def end_rows(
+    run: Run, slice_name: str | None, end: Callable[[Iterable[int]], int]
+) -> list[EvalRow]:
+    """The first (``min``) or last (``max``) evaluation of a slice, where several were sampled."""
     rows = [r for r in run.evals if r.slice == slice_name and r.num_samples > 1]
-    step = end((r.step for r in rows), default=0)  # type: ignore[operator]
+    step = end([r.step for r in rows]) if rows else 0
     return [r for r in rows if r.step == step]
 
 
@@ -77,8 +79,8 @@ def _means(evaluations: Sequence[Sequence[EvalRow]], k: int) -> list[float]:
     seen: dict[str, list[float]] = {}
     for rows in evaluations:
         for r in rows:
-            seen.setdefault(r.problem_id, []).append(_pass(r.num_samples, r.num_correct, k))
+            seen.setdefault(r.problem_id, []).append(pass_rate(r.num_samples, r.num_correct, k))
     return [sum(values) / len(values) for values in seen.values()]
 
 
-_pass = cache(pass_at_k)
+pass_rate = cache(pass_at_k)

@@ -17,6 +17,16 @@ WORDS: tuple[tuple[str, str], ...] = (
         "A group in which every rollout failed. All rewards are equal, so a group-relative method "
         "such as GRPO learns nothing from it.",
     ),
+    (
+        "escape, relapse",
+        "A cliff escapes at the first later group of its problem with a success; a cliff after an "
+        "escape is a relapse.",
+    ),
+    (
+        "pass rate",
+        "The chance that one completion of a problem is correct. Counts only bound it: eight "
+        "failures may hide a fair chance, which is why the page gives intervals.",
+    ),
     ("mixed", "A group with successes and failures: the only kind that GRPO learns from."),
     ("saturated", "A group in which every rollout succeeded."),
     ("undecided", "A group whose kind depends on verdicts that the verifier did not give."),

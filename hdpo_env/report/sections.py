@@ -12,6 +12,7 @@ from hdpo_env.report.departures import departures
 from hdpo_env.report.findings import context, failures, headline
 from hdpo_env.report.glossary import WORDS
 from hdpo_env.report.markup import Markup, el, join
+from hdpo_env.report.paired import paired_table, reference
 from hdpo_env.report.problems import problem_tables
 from hdpo_env.report.study import Study
 from hdpo_env.report.tables import cliff_table
@@ -29,6 +30,7 @@ def content(
         _legend(study),
         _section("decide", "What was learned, and what it cost", _grid(figures.deciding(study))),
         _section("results", "Results", _wide(tables.results(study), "Results")),
+        _paired(study),
         _section("coverage", "How much more k samples find", _grid(coverage(study))),
         _trade_off(study),
         _section("training", "During training", _grid(figures.training(study))),
@@ -134,6 +136,19 @@ def _trade_off(study: Study) -> Markup | None:
     gain = figures.trade_off(study)
     shown = [*([gain] if gain else []), *weights(study)]
     return _section("trade", "Gain against cost", _grid(shown))
+
+
+def _paired(study: Study) -> Markup | None:
+    table = paired_table(study)
+    if table is None:
+        return None
+    base = reference(study)
+    intro = (
+        f"How much more than {base} each variant solves of slice {study.hard} at the end, as a "
+        "mean over the same problems with a 95 % interval over problems. First cliffs: those that "
+        "no run solved before training."
+    )
+    return _section("paired", f"Against {base}, problem by problem", _wide(table, "Paired"), intro)
 
 
 def _cliffs(study: Study) -> Markup | None:
