@@ -13,7 +13,10 @@ import tyro
 from hdpo_env.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hdpo_env.exports import Carrier, Export
+    from hdpo_env.types import Group, Problem
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class Options:
     """The file to write, .jsonl or .parquet; TO.jsonl by default."""
     view: str | None = None
     """Privileged context: solution, answer, masked_solution, prefix:0.5, hints:2, answer+hints:1,
-    reference_only, wrong_answer or none; the system's own by default."""
+    reference_only, wrong_answer or none, and with rollouts sibling or feedback; the system's own by
+    default."""
+    rollouts: str | None = None
+    """JSON lines with problem_id and completion, which sibling, feedback and wrong_answer quote."""
     template: str | None = None
     """Words of the privileged context: hdpo, sdpg, opsd, sdpo or sdft; the system's by default."""
     student: str | None = None
@@ -69,6 +75,7 @@ def run(options: Options) -> int:
         view=options.view,
         template=options.template,
         student=options.student,
+        groups=_groups(options.rollouts, problems),
         strict=options.strict,
     )
     if not export:
@@ -78,6 +85,18 @@ def run(options: Options) -> int:
     export.save(path)
     _tell(export, carrier, path, options)
     return 1 if export.left_out else 0
+
+
+def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:
+    from hdpo_env.exports import groups_of
+
+    if path is None:
+        return {}
+    with open(path, encoding="utf-8") as lines:
+        try:
+            return groups_of((json.loads(line) for line in lines if line.strip()), problems)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path} is not JSON lines: {error.msg}; mend or remove it") from None
 
 
 def _tell(export: Export, carrier: Carrier, path: str, options: Options) -> None:

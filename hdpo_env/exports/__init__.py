@@ -24,6 +24,7 @@ from hdpo_env.exports.carriers import (
 )
 from hdpo_env.exports.export import Export, LeftOut
 from hdpo_env.exports.forms import TEACHER_CONTEXT
+from hdpo_env.exports.groups import groups_of
 
 __all__ = [
     "CARRIERS",
@@ -31,6 +32,7 @@ __all__ = [
     "Export",
     "LeftOut",
     "TEACHER_CONTEXT",
+    "groups_of",
     "to_trl",
     "to_verl",
     "to_verl_opsd",

@@ -52,6 +52,36 @@ def test_problems_left_out_are_counted_aloud(
     assert "none of 3 problems could be exported" in capsys.readouterr().err
 
 
+def test_rollouts_of_a_file_are_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Feedback for problems that failed, siblings for those that did not; others left out."""
+    first, second = LinearFamily(1).source("train", 0, 2)
+    rows = [
+        {"problem_id": first.id, "completion": r"so \boxed{-31337}"},
+        {"problem_id": second.id, "completion": rf"it is \boxed{{{second.gold}}}"},
+        {"problem_id": "of another data set", "completion": "x"},
+    ]
+    path, out = tmp_path / "rollouts.jsonl", tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    words = ["linear", "--to", "sdpo", "--out", str(out), "--limit", "2", "--rollouts", str(path)]
+    for view, problem, told in (
+        ("feedback", first, "An attempt ended with the answer -31337."),
+        ("sibling", second, rf"it is \boxed{{{second.gold}}}"),
+    ):
+        assert main(["export", *words, "--view", view]) == 1
+        [row] = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        assert row["extra_info"]["problem_id"] == problem.id
+        assert told in row["extra_info"]["feedback"]
+    for text, message in (
+        ("{]", "is not JSON lines"),
+        ('{"problem_id": "x"}', "rollout 1 has problem_id: a row needs"),
+        ("[1, 2]", "rollout 1 is a list: a row needs"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        capsys.readouterr()
+        assert main(["export", *words]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_the_summary_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One object with the count, the view and the settings."""
     out = str(tmp_path / "x.parquet")
