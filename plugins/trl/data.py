@@ -46,3 +46,17 @@ def messages_of(prompt: Prompt) -> list[dict[str, str]]:
     [{'role': 'user', 'content': '1+1=?'}]
     """
     return [{"role": m.role, "content": m.content} for m in prompt.messages]
+
+
+def text_of(completion: Any) -> str:
+    """The text of a TRL completion: a string, or the last message of a conversation.
+
+    >>> text_of([{"role": "assistant", "content": "4"}])
+    '4'
+    """
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1].get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)

@@ -34,6 +34,10 @@ class HDPOTrainer(TeachingTrainer):
     config_class = HDPOConfig
     _tag_names = ["trl", "hdpo"]  # noqa: RUF012 (TRL's declaration)
     _name = "HDPO"
+    _paper = {  # noqa: RUF012
+        "title": "HDPO: Hybrid Distillation Policy Optimization via Privileged Self-Distillation",
+        "id": "2603.23871",
+    }
     _fresh: list[Row] | None = None  # survivors of a generation that is not yet cut up
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:

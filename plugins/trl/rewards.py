@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from hdpo_plugins.trl.data import text_of
+
 from hdpo_env.errors import DataError
 from hdpo_env.types import Completion, Problem, Verdict
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
@@ -58,15 +60,17 @@ class VerdictReward:
     def __call__(
         self,
         completions: Sequence[Any],
-        problem_id: Sequence[str],
+        problem_id: Sequence[str] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
         """One reward a completion, in order.
 
         Raises:
-            DataError: a row's ``problem_id`` is none of the problems.
+            DataError: the dataset has no such column, or a row's is none of the problems.
         """
+        if problem_id is None:
+            raise DataError("the dataset has no column problem_id: build it with to_dataset")
         pairs = [
             (self.problem(name), Completion((), text_of(completion), finish_reason=""))
             for name, completion in zip(problem_id, completions, strict=True)
@@ -118,20 +122,6 @@ class VerdictReward:
         self.__dict__ |= state
         self._lock = threading.Lock()
         keep_rows_out_of_logs()
-
-
-def text_of(completion: Any) -> str:
-    """The text of a TRL completion: a string, or the last message of a conversation.
-
-    >>> text_of([{"role": "assistant", "content": "4"}])
-    '4'
-    """
-    if isinstance(completion, str):
-        return completion
-    content = completion[-1].get("content") or ""
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content)
 
 
 class _NoRows(logging.Filter):

@@ -32,6 +32,7 @@ class SDPGTrainer(TeachingTrainer):
     config_class = SDPGConfig
     _tag_names = ["trl", "sdpg"]  # noqa: RUF012 (TRL's declaration)
     _name = "SDPG"
+    _paper = {"title": "Self-Distilled Policy Gradient", "id": "2606.04036"}  # noqa: RUF012
     _logprobs: Tensor | None = None  # of TRL's newest forward pass
 
     def __init__(self, model: Any, reward_funcs: Any, args: Any, *rest: Any, **host: Any) -> None:

@@ -324,7 +324,8 @@ def test_the_weight_is_a_function_of_the_global_step(
     path, args = whole.model.config._name_or_path, whole.args
     again = HDPOTrainer(path, whole.reward_funcs, args, whole.train_dataset)
     again.train(resume_from_checkpoint=str(Path(args.output_dir) / "checkpoint-2"))
-    assert len(again._metrics["train"]) == 0  # logged, not lost
+    card = (Path(args.output_dir) / "README.md").read_text()
+    assert "trained with HDPO, a method introduced in [HDPO: Hybrid Distillation" in card
     assert logged(again, "distill/weight") == [0.25, 0.5, 0.75, 1.0]
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 from hdpo_plugins.trl import VerdictReward, environment_factory
-from hdpo_plugins.trl.rewards import text_of
+from hdpo_plugins.trl.data import text_of
 from hdpo_plugins.trl.survivors import completions_of, deal, judged_groups, privileged_metrics
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,6 +87,8 @@ def test_each_problem_is_judged_by_its_own_verifier() -> None:
     said = [r"\boxed{1/2}", "0.50", r"\boxed{1/2}", "0.50"]
     assert reward(said, [exact.id, math.id, math.id, exact.id]) == [0.0, 1.0, 1.0, 1.0]
     assert reward.__name__ == "verdict"
+    with pytest.raises(DataError, match="no column problem_id"):
+        reward(said, prompts=said)
 
 
 def test_the_text_of_a_completion() -> None:
