@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hdpo_env.errors import ConfigError
@@ -77,7 +77,12 @@ def words(text: str) -> list[str]:
 
 
 def find_overlaps(
-    train: Iterable[Problem], held_out: Sequence[Problem], *, n: int = 13, boilerplate: int = 3
+    train: Iterable[Problem],
+    held_out: Sequence[Problem],
+    *,
+    n: int = 13,
+    boilerplate: int = 3,
+    kinds: Collection[str] = KINDS,
 ) -> OverlapReport:
     """Every pair of a training and a held-out problem that overlap, with the surest kind.
 
@@ -87,22 +92,32 @@ def find_overlaps(
         n: length of the runs in words and symbols. Shorter questions have none.
         boilerplate: a run that more held-out problems than this share is a phrase ("where m and n
             are relatively prime positive integers. Find m + n."), and no sign of overlap.
+        kinds: the tests that count. Questions made from a template share runs of words with each
+            other: leave ``ngram`` out for them.
 
     Raises:
-        ConfigError: ``n`` or ``boilerplate`` is below 1.
+        ConfigError: ``n`` or ``boilerplate`` is below 1, or a kind is unknown.
     """
     if n < 1 or boilerplate < 1:
         raise ConfigError(f"n is {n} and boilerplate is {boilerplate}: both must be at least 1")
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ConfigError(f"kinds {unknown} are unknown: choose from {', '.join(KINDS)}")
     index = _Index(held_out, n, boilerplate)
     num_train, pairs = 0, []
     for problem in train:
         num_train += 1
-        pairs += [Overlap(problem.id, other, kind) for other, kind in index.find(problem).items()]
+        found = index.find(problem, kinds).items()
+        pairs += [Overlap(problem.id, other, kind) for other, kind in found]
     return OverlapReport(tuple(pairs), num_train, len(held_out), index.num_boilerplate)
 
 
 def without_overlaps(
-    train: Sequence[Problem], held_out: Sequence[Problem], *, n: int = 13, boilerplate: int = 3
+    train: Sequence[Problem],
+    held_out: Sequence[Problem],
+    *,
+    n: int = 13,
+    boilerplate: int = 3,
+    kinds: Collection[str] = KINDS,
 ) -> tuple[list[Problem], OverlapReport]:
     """The training problems that overlap with no held-out one, and what was found.
 
@@ -111,7 +126,7 @@ def without_overlaps(
     >>> [p.question for p in kept], report.counts["exact"]
     (['2+2=?'], 1)
     """
-    report = find_overlaps(train, held_out, n=n, boilerplate=boilerplate)
+    report = find_overlaps(train, held_out, n=n, boilerplate=boilerplate, kinds=kinds)
     overlapping = report.train_ids
     return [problem for problem in train if problem.id not in overlapping], report
 
@@ -132,14 +147,17 @@ class _Index:
         self.grams = {gram: ids for gram, ids in grams.items() if len(ids) <= boilerplate}
         self.num_boilerplate = len(grams) - len(self.grams)
 
-    def find(self, problem: Problem) -> dict[str, str]:
+    def find(self, problem: Problem, kinds: Collection[str]) -> dict[str, str]:
         """Ids of held-out problems that overlap with this one, each with the surest kind."""
-        found: dict[str, str] = {}
-        for gram in _grams(problem.question, self.n):
-            found.update(dict.fromkeys(self.grams.get(gram, ()), "ngram"))
-        normalised = self.normalised.get(question_key(problem.question), ())
-        found.update(dict.fromkeys(normalised, "normalised"))
-        found.update(dict.fromkeys(self.exact.get(problem.question, ()), "exact"))
+        question, found = problem.question, dict[str, str]()
+        if "ngram" in kinds:
+            for gram in _grams(question, self.n):
+                found.update(dict.fromkeys(self.grams.get(gram, ()), "ngram"))
+        if "normalised" in kinds:
+            same = self.normalised.get(question_key(question), ())
+            found.update(dict.fromkeys(same, "normalised"))
+        if "exact" in kinds:
+            found.update(dict.fromkeys(self.exact.get(question, ()), "exact"))
         return found
 
 

@@ -128,10 +128,27 @@ def test_words_ignore_how_a_formula_is_set() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", [{"n": 0}, {"boilerplate": 0}])
-def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
-    with pytest.raises(ConfigError, match="must be at least 1"):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n": 0}, "must be at least 1"),
+        ({"boilerplate": 0}, "must be at least 1"),
+        ({"kinds": ("exact", "fuzzy")}, r"kinds \['fuzzy'\] are unknown"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
+    """The error names the value and the rule."""
+    with pytest.raises(ConfigError, match=message):
         find_overlaps([], [], **settings)
+
+
+def test_only_the_kinds_asked_for_count() -> None:
+    """Without the n-gram test a shared run of words is no overlap, a shared text still is."""
+    train, held_out = [problem("So: " + LONG), problem(LONG.upper())], [problem(LONG)]
+    kept, report = without_overlaps(train, held_out, kinds=("exact", "normalised"))
+    assert kept == train[:1]
+    assert report.counts == {"exact": 0, "normalised": 1, "ngram": 0}
+    assert find_overlaps(held_out, held_out, kinds=("ngram",)).counts["ngram"] == 1
 
 
 @pytest.mark.parametrize("family", LEVEL_FAMILIES, ids=lambda family: family.kind)

@@ -252,10 +252,12 @@ def test_unparsable_golds_are_bad_rows_when_checked(tmp_path: Path) -> None:
     report = load_problems(
         tmp_path / "g.jsonl",
         field_map="polaris",
-        check=lambda problem: check_gold(verifier, problem.answers) and "the gold is unparsable",
+        check=lambda problem: check_gold(verifier, problem.answers),
     )
     assert [p.question for p in report.problems] == ["a?"]
     assert [(b.line, b.field) for b in report.bad_rows] == [(2, "answer"), (3, "answer")]
+    assert report.bad_rows[0].fault == "it cannot be used: it holds no answer"
+    assert not any(gold in str(report) for gold in ("$$", r"\frac"))
 
 
 def test_streams_read_no_further_than_they_are_asked(tmp_path: Path) -> None:
