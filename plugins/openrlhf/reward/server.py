@@ -7,19 +7,18 @@ It needs ``pip install fastapi uvicorn``. There is no authentication: keep it on
 """
 
 import argparse
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hdpo_plugins.openrlhf.reward.judging import Judge, Settings, scored
+from hdpo_plugins.openrlhf.reward.protocol import RefusalError, body_of, columns_of
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.hosting import require
 
 INSTALL = "fastapi>=0.115"
-FIELDS = ("query", "prompts", "labels")
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,6 @@ class State:
     waiting: int = 0
     judged: int = 0
     abstained: int = 0
-
-
-@dataclass
-class RefusalError(Exception):
-    """An answer that is not a reward."""
-
-    status: int
-    detail: str
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def create_app(settings: Settings, limits: Limits | None = None) -> Any:
@@ -97,7 +87,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> Any:
 
 
 async def _rewards(request: Any, judge: Judge, limits: Limits, state: State) -> dict[str, Any]:
-    columns = _columns(await _body(request, limits.max_bytes))
+    columns = columns_of(await body_of(request, limits.max_bytes))
     count = len(columns[0])
     if state.waiting and state.waiting + count > limits.max_waiting:
         raise RefusalError(429, f"{state.waiting} completions are waiting", {"Retry-After": "1"})
@@ -109,31 +99,6 @@ async def _rewards(request: Any, judge: Judge, limits: Limits, state: State) -> 
     state.judged += count
     state.abstained += sum(verdict.is_abstention for verdict in verdicts)
     return scored(verdicts)
-
-
-async def _body(request: Any, max_bytes: int) -> bytes:
-    """The body, given up as soon as it is too long, whatever length it announces."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise RefusalError(413, f"the body has more than {max_bytes} bytes: send fewer queries")
-    return bytes(body)
-
-
-def _columns(body: bytes) -> list[list[Any]]:
-    """Queries, prompts and labels, or a refusal that says what is wrong without quoting any."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        raise RefusalError(422, "the body is not JSON") from None
-    columns = [data.get(name) if isinstance(data, dict) else None for name in FIELDS]
-    lists = [column for column in columns if isinstance(column, list)]
-    if len(lists) < len(FIELDS) or len({len(column) for column in lists}) > 1:
-        raise RefusalError(422, "give three lists of one length: query, prompts, labels")
-    if not all(isinstance(text, str) for column in lists[:2] for text in column):
-        raise RefusalError(422, "query and prompts must hold strings")
-    return lists
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -237,20 +236,3 @@ def test_the_agent_scores_like_the_reward_file():
         assert result["rewards"].item() == reward
         scored = asyncio.run(agent.score(PROMPT + text, PROMPT, LABELS[0]))
         assert scored["scores"].item() == reward
-
-
-def test_settings_come_from_the_environment(monkeypatch):
-    """The reward file, which OpenRLHF loads by path, takes its settings from HDPO_REWARD_*."""
-    from hdpo_plugins.openrlhf.reward.judging import Judge, Settings
-
-    from hdpo_env.errors import ConfigError
-
-    monkeypatch.setitem(os.environ, "HDPO_REWARD_VERIFIER", "exact")
-    monkeypatch.setitem(os.environ, "HDPO_REWARD_END_MARKS", ". !")
-    monkeypatch.setitem(os.environ, "HDPO_REWARD_WORKERS", "0")
-    settings = Settings.from_environ()
-    assert settings == Settings("exact", 0, Settings().timeout_s, (".", "!"))
-    assert Judge(settings)(["Q=12.!"], ["Q="], ["12"])[0].correct is True
-    monkeypatch.setitem(os.environ, "HDPO_REWARD_WORKERS", "many")
-    with pytest.raises(ConfigError, match="numbers"):
-        Settings.from_environ()
