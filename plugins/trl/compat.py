@@ -47,7 +47,7 @@ def refuse_config(args: Any) -> None:
         ),
         (args.use_transformers_continuous_batching, "continuous batching", "generate() or vLLM"),
         (args.use_liger_kernel, "use_liger_kernel", "the losses here, which are fused already"),
-        (args.deepspeed is not None, "DeepSpeed", "one GPU without it"),
+        (bool(args.deepspeed or args.deepspeed_plugin), "DeepSpeed", "one GPU without it"),
         (bool(args.fsdp), "FSDP", "one GPU without it"),
         (args.world_size > 1, f"{args.world_size} processes", "one process"),
         (args.sync_ref_model and args.teacher == "frozen", "sync_ref_model", "teacher='drifting'"),

@@ -61,6 +61,22 @@ def test_a_config_refuses(config: Make, settings: dict[str, Any], words: str) ->
         config(HDPOConfig, per_device_train_batch_size=4, **settings)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("deepspeed_plugin", "DeepSpeed"), ("deepspeed", "DeepSpeed"), ("fsdp", "FSDP")],
+)
+def test_sharded_training_is_refused(config: Make, name: str, words: str) -> None:
+    """However the launcher switched it on: by a setting, or by a plugin from the environment."""
+    from hdpo_plugins.trl import HDPOConfig
+    from hdpo_plugins.trl.compat import refuse_config
+
+    args = config(HDPOConfig)
+    refuse_config(args)
+    setattr(args, name, {"stage": 3})
+    with pytest.raises(ConfigError, match=f"does not support {words}: use one GPU"):
+        refuse_config(args)
+
+
 def test_sdpg_refuses_unknown_gates_and_references(
     config: Make, model_path: Path, problems: list[Problem]
 ) -> None:

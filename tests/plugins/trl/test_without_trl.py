@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import logging
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
@@ -145,6 +147,14 @@ def test_without_trl_a_sentence_says_what_to_install(name: str) -> None:
         getattr(plugin, name)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         getattr(plugin, "Nothing")  # noqa: B009
+
+
+@pytest.mark.parametrize("module", ["data", "environment", "rewards", "survivors"])
+def test_docstring_examples_run(module: str) -> None:
+    """What the docstrings of the modules without TRL show is what happens."""
+    found = doctest.testmod(import_module(f"hdpo_plugins.trl.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def test_importing_the_adapter_imports_neither_torch_nor_a_host() -> None:
