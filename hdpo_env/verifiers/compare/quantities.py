@@ -55,6 +55,8 @@ def _sum(node: Op) -> Quantity | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or len({part.unit.dimensions for part in known}) != 1:
         return None
+    if not all(part.unit.dimensions for part in known) and len({p.unit.nouns for p in known}) > 1:
+        return None  # "8 meters after the 2nd" is no sum
     terms = tuple(Op("*", (part.value, Num(part.unit.factor))) for part in known)
     return Quantity(Op("+", terms), Unit(Fraction(1), known[0].unit.dimensions, ("base",)))
 
