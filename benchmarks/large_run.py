@@ -22,7 +22,14 @@ from hdpo_env.problems import ChainFamily
 from hdpo_env.rollouts import sample_groups
 from hdpo_env.simulate import SimulatedPolicy
 from hdpo_env.training.metrics import MetricsWriter
-from hdpo_env.training.summary import completion_rows, group_metrics, group_rows, run_summary
+from hdpo_env.training.summary import (
+    completion_rows,
+    group_metrics,
+    group_rows,
+    lab_metrics,
+    revisit_metrics,
+    run_summary,
+)
 from hdpo_env.types import Problem, Prompt, derive_seed
 
 GROUP, PRIVILEGED, VISITS = 8, 4, 6
@@ -75,6 +82,7 @@ def write_run(
     (folder / "config.json").write_text(json.dumps({**to_dict(config), "data": "chain-table"}))
     writer = MetricsWriter(folder)
     name = f"hdpo-seed{seed}"
+    distilled: dict[str, int] = {}
     with (
         LedgerWriter(folder / "ledger", writer="train", policy=name) as train,
         LedgerWriter(folder / "ledger", writer="eval", policy=name) as evals,
@@ -84,7 +92,7 @@ def write_run(
             if step % EVAL_EVERY == 0 or step == steps:
                 metrics |= _evaluate(writer, evals, learner.at(step, held_out), held_out, step)
             if batch:
-                metrics |= _train(writer, train, learner.at(step, batch), batch, step)
+                metrics |= _train(writer, train, learner.at(step, batch), batch, step, distilled)
             writer.log(step, metrics)
     writer.close()
     summary = run_summary(folder, algo="hdpo", variant=folder.name, seed=seed)
@@ -110,7 +118,12 @@ def batches(problems: Sequence[Problem], steps: int, seed: int) -> Iterator[list
 
 
 def _train(
-    writer: MetricsWriter, ledger: LedgerWriter, policy: SimulatedPolicy, batch: list, step: int
+    writer: MetricsWriter,
+    ledger: LedgerWriter,
+    policy: SimulatedPolicy,
+    batch: list,
+    step: int,
+    distilled: dict[str, int],
 ) -> dict[str, float]:
     groups = sample_groups(policy, batch, num=GROUP, max_tokens=64, seed=step)
     cliffs = [g.problem for g in groups if not any(g.correct)]
@@ -120,12 +133,15 @@ def _train(
     for group in groups:
         ledger.append_group(group, step=step)
     ledger.flush()
-    writer.rows("groups.jsonl", group_rows(step, groups, helped, threshold=0.0))
+    rows = list(group_rows(step, groups, helped, threshold=0.0))
+    writer.rows("groups.jsonl", rows)
     for role, found in (("student", groups), ("teacher", helped)):
         first = [g.rollouts[0] for g in found]
         writer.rows("completions.jsonl", completion_rows(step, role, first, limit=12))
     judged = [c for g in helped for c in g.correct if c is not None]
-    metrics = group_metrics(groups, threshold=0.0)
+    metrics = group_metrics(groups, threshold=0.0) | lab_metrics(groups, rows)
+    metrics |= revisit_metrics(groups, distilled)
+    distilled.update((g.problem.id, step) for g in helped if any(g.correct))
     divergence = 0.3 * (1 - metrics["rollouts/reward"]) if helped else 0.0
     return metrics | {
         "privileged/pass_rate": sum(judged) / max(1, len(judged)),

@@ -70,6 +70,18 @@ TRAINING = (
         "Share of distilled tokens whose Jensen-Shannon divergence is above 0.9 ln 2: there its "
         "gradient is next to nothing.",
     ),
+    Panel(
+        "cliffs/pass_rate_after",
+        "Former cliffs, drawn again",
+        "The student's share of correct rollouts on problems that were cliffs and were distilled "
+        "before. Their groups had no success then.",
+    ),
+    Panel(
+        "cliffs/phantom_rate",
+        "Phantom gradients",
+        "Share of cliffs to which a small bonus for stating an answer would still give a policy "
+        "gradient: it would teach form, not mathematics.",
+    ),
 )
 
 

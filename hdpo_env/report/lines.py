@@ -72,7 +72,8 @@ def line_chart(
 
 
 def _x_scale(steps: Sequence[float], frame: Frame) -> Scale:
-    low, high = min(steps, default=0), max(steps, default=1)
+    # Charts of one page share their origin, also where a metric begins later.
+    low, high = min(0, *steps), max(0, *steps)
     return Scale(low, high if high > low else low + 1, frame.left, frame.width - frame.right)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -108,7 +109,7 @@ def _body(history: History, context: Context, left: list[int]) -> Markup:
     place, cause = standing(history), context.causes.get(history.problem_id)
     cells = [
         el("th", *_name(history, context), scope="row"),
-        el("td", strip(history.visits)),
+        el("td", strip(history.visits), title=_kinds(history)),
         _count(history.first),
         _count(history.last),
         _belief(history, context),
@@ -150,6 +151,11 @@ def strip(visits: Sequence[Visit]) -> Markup:
         class_="groups",
         aria_hidden="true",
     )
+
+
+def _kinds(history: History) -> str:
+    counts = Counter(v.kind for v in history.visits)
+    return ", ".join(f"{number} {kind}" for kind, number in counts.items())
 
 
 def _count(visit: Visit) -> Markup:

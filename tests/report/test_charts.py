@@ -45,6 +45,14 @@ def test_a_line_by_hand() -> None:
     assert line[1][0] - line[0][0] == pytest.approx(line[2][0] - line[1][0], abs=0.11)
 
 
+def test_a_metric_that_begins_later_begins_later() -> None:
+    """Values at steps 50 and 100 stand in the middle and at the end of an axis from 0."""
+    points = [BandPoint(s, 0.5, 0.5, 0.5, 1) for s in (50, 100)]
+    chart = _tree(line_chart([Line("a", points, LOOK)], key="k", title="t"))
+    (((middle, _), (end, _)),) = _line_paths(chart)
+    assert middle == pytest.approx((44 + end) / 2, abs=0.06)
+
+
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12))
 def test_higher_is_higher(values: list[float]) -> None:
     """The order of values is the order of heights (up to a tenth of a unit)."""

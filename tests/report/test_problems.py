@@ -58,6 +58,7 @@ def test_rows_by_hand() -> None:
     assert list(rows) == ["hard", "back", "open", "gone", "easy"]
     assert rows["hard"][1:3] == ["0/8", "0/8"]
     assert rows["gone"][1:3] == ["0/8", "5/8"]
+    assert 'title="1 cliff, 1 undecided, 2 mixed"' in table
     assert rows["open"][1:3] == ["0/0", "0/7"]
     assert [rows[p][4] for p in rows] == [
         "still a cliff 2 of 2 groups",
