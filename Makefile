@@ -84,7 +84,7 @@ test-openrlhf: .venv-openrlhf/.ready  ## the OpenRLHF plugin in the real stack, 
 	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host -k ray tests/verifiers/test_environments.py
 	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host tests/plugins/openrlhf --ignore tests/plugins/openrlhf/test_learning.py
 
-nightly-openrlhf: .venv-openrlhf/.ready  ## does it learn? 60 steps with and without the plugin
+nightly-openrlhf: .venv-openrlhf/.ready  ## does it learn? 80 steps with and without the plugin
 	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host tests/plugins/openrlhf/test_learning.py
 
 proofs:  ## build and audit the Coq proofs

@@ -8,7 +8,7 @@ import pytest
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 pytest.importorskip("openrlhf")
 
-STEPS = 60
+STEPS = 80
 EVALUATED = re.compile(r"Evaluation completed .* global_step (\d+), eval_metrics: (\{.*?\})$", re.M)
 # The demo's scale: 8 problems a step, half of them cliffs, in groups of 16; held-out problems last.
 SCALE = {
@@ -39,10 +39,10 @@ def last_evaluation(run):
 
 
 def test_cliffs_are_learned_with_the_plugin_and_not_without(stack):
-    """After 60 steps pass@8 on held-out cliffs is above one half with HDPO, below 0.1 with GRPO.
+    """After 80 steps pass@8 on held-out cliffs is above one half with HDPO, below 0.1 with GRPO.
 
-    The reference trainer reaches 0.77 and 0.01 in as many steps (seed 0 of the recorded demo). Easy
-    problems must not suffer.
+    The reference trainer reaches 0.91 and 0.01 in as many steps (seed 0 of the recorded demo). Easy
+    problems stay learned.
     """
     from hdpo_plugins.openrlhf.reward import reward_func
 
@@ -61,4 +61,4 @@ def test_cliffs_are_learned_with_the_plugin_and_not_without(stack):
     cliff, easy = "eval_table_pass8", "eval_add_pass1"
     assert ends["grpo"][cliff] < 0.1, ends
     assert ends["hdpo"][cliff] > 0.5, ends
-    assert ends["hdpo"][easy] > ends["grpo"][easy] - 0.15, ends
+    assert ends["hdpo"][easy] > 0.7, ends
