@@ -212,6 +212,13 @@ def test_the_card(tmp_path: Path) -> None:
         [sys.executable, "-m", "hdpo_env.cli", *words], capture_output=True, text=True, check=True
     )
     assert "is read as verl" in done.stderr
+    assert json.loads(done.stdout)["causes"] == {"hard": 1}
+    refused = subprocess.run(
+        [sys.executable, "-m", "hdpo_env.cli", "cliffs", "-", "--causes"],
+        capture_output=True,
+        text=True,
+    )
+    assert "give a file instead of -" in refused.stderr
     card = json.loads((tmp_path / "card" / "card.json").read_text())
     assert card["facts"]["kinds"]["cliff"]["groups"] == 1
     assert card["pass_at_k"]["1"][0] == pytest.approx(6 / 12)

@@ -139,6 +139,11 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     """Empty folders, files of something else, and windows of no steps."""
     with pytest.raises(DataError, match=r"holds no groups\.jsonl"):
         doctor.run(doctor.Options(tmp_path))
+    run_dir(tmp_path / "hdpo-seed0", [])
+    with pytest.raises(DataError, match=r"such as .*hdpo-seed0"):
+        doctor.run(doctor.Options(tmp_path))
+    with pytest.raises(DataError, match="has finished no step yet"):
+        doctor.run(doctor.Options(tmp_path / "hdpo-seed0"))
     path = tmp_path / "notes.jsonl"
     path.write_text("hello\n")
     with pytest.raises(DataError, match="none of 1 lines"):

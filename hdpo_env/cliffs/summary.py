@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,11 @@ class Ledger:
     events: np.ndarray
     names: dict[int, str]
     faults: tuple[str, ...] = ()
+
+    @cached_property
+    def by_problem(self) -> np.ndarray:
+        """The order that sorts the events by problem, and by step within each."""
+        return np.argsort(self.events["problem"], kind="stable")
 
     @property
     def num_events(self) -> int:
@@ -146,7 +152,7 @@ def _read_names(file: Path, names: dict[int, str], faults: list[str]) -> None:
 
 def _by_problem(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
     # Events sorted by problem, steps in order within each, and where each problem begins.
-    order = np.argsort(ledger.events["problem"], kind="stable")
+    order = ledger.by_problem
     keys = ledger.events["problem"][order]
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else order
     return order, starts

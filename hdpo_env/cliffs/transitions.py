@@ -85,12 +85,13 @@ class Transitions:
         ]
 
 
-def histories(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which order sorts events by problem and policy, and the number of each one's history."""
+def _histories(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+    # Which order sorts events by problem and policy, and the number of each one's history.
+    events, order = ledger.events, ledger.by_problem
     keys = events["problem"]
     if len(keys) and (events["policy"] != events["policy"][0]).any():
         keys = keys ^ (events["policy"] * _MIX)
-    order = np.argsort(keys, kind="stable")
+        order = np.argsort(keys, kind="stable")
     keys = keys[order]
     begins = np.r_[True, keys[1:] != keys[:-1]][: len(order)]
     return order, np.cumsum(begins, dtype=np.int32)
@@ -99,7 +100,7 @@ def histories(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def find_transitions(ledger: Ledger, threshold: float) -> Transitions:
     """The changes of standing of every history; see `Ledger.transitions`."""
     cliff, not_cliff = _standing(ledger.events, threshold)
-    order, history = histories(ledger.events)
+    order, history = _histories(ledger)
     decided = (cliff | not_cliff)[order]
     order, history = order[decided], history[decided]
     begins = np.r_[True, history[1:] != history[:-1]][: len(order)]

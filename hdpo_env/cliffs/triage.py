@@ -8,7 +8,7 @@ may or may not help.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -191,28 +191,29 @@ def evidence_of(
     whether a failure would pass a looser reading (None: nothing is read again).
     """
     problem = group.problem
-    verifier = verifier_of(problem)
-    wrong = [
-        r.verdict.extracted
-        for r in group.rollouts
-        if r.verdict.outcome is Outcome.WRONG and r.verdict.extracted
-    ]
+    failures = [r.verdict for r in group.rollouts if r.verdict.outcome is Outcome.WRONG]
+    wrong = [v.extracted for v in failures if v.extracted]
+    # What took the last, slow stage once would take it again for every pair.
+    slow = {v.extracted.strip() for v in failures if v.extracted and v.stage == "symbolic"}
+    same = equality(verifier_of(problem), by_letters=slow)
     judged = [c for c in privileged.correct if c is not None] if privileged else None
     return Evidence(
         dict(Counter(r.verdict.outcome.value for r in group.rollouts)),
         len(wrong),
-        largest_agreement(wrong, equality(verifier))[1],
+        largest_agreement(wrong, same)[1],
         _rescued(group.rollouts, problem, lenient) if lenient else 0,
         (sum(judged), len(judged)) if judged is not None else None,
     )
 
 
-def equality(verifier: Verifier) -> Callable[[str, str], bool]:
-    """Whether two final answers are the same to a verifier."""
+def equality(verifier: Verifier, *, by_letters: Collection[str] = ()) -> Callable[[str, str], bool]:
+    """Whether two final answers are the same to a verifier; some are compared by letters only."""
     # The second is shown to it as a completion that states nothing else.
     boxed = verifier.name.startswith("math")
 
     def same(first: str, second: str) -> bool:
+        if first in by_letters or second in by_letters:
+            return first == second
         stated = rf"\boxed{{{second}}}" if boxed else second
         return verifier.verify(stated, first).correct is True
 

@@ -80,6 +80,8 @@ def run(options: Options) -> int:
         raise ConfigError("name at least one file of rollouts, or - for standard input")
     if options.threshold < 0:
         raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
+    if options.causes and Path("-") in options.files:
+        raise ConfigError("--causes reads the rollouts twice: give a file instead of -")
     VERIFIERS[options.verifier]  # an unknown name is refused before a million lines are read
     tally = Tally()
     for path in options.files:

@@ -66,8 +66,11 @@ def of_run(run_dir: Path, last: int = 20) -> Vitals:
     """
     path = run_dir / "groups.jsonl"
     if not path.exists():
+        runs = sorted(p.parent.name for p in run_dir.glob("*/groups.jsonl"))
+        such = f", such as {run_dir / runs[0]}" if runs else ""
         raise DataError(
-            f"{run_dir} holds no groups.jsonl: give the folder of one run, or a file of rollouts"
+            f"{run_dir} holds no groups.jsonl: give the folder of one run{such}, or a file of "
+            "rollouts"
         )
     rows, metrics = _lines(path), _lines(run_dir / "metrics.jsonl")
     if not rows:

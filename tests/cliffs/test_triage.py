@@ -242,6 +242,25 @@ def test_equal_answers_in_other_words_are_one_vote() -> None:
     assert (evidence.answers, evidence.votes) == (4, 3)
 
 
+def test_slow_answers_are_compared_by_their_letters() -> None:
+    """An answer that needed the symbolic stage once is not put through it again for every pair."""
+
+    class Watched(MathVerifier):
+        asked = 0
+
+        def verify(self, *args: object, **kwargs: object) -> Verdict:
+            type(self).asked += 1
+            return super().verify(*args, **kwargs)  # type: ignore[arg-type]
+
+    problem = Problem("q", ("3",))
+    prompt = student_prompt(problem)
+    verdicts = [Verdict(Outcome.WRONG, text, stage="symbolic") for text in ("x+x", "2x", "2x")]
+    rollouts = tuple(Rollout(prompt, Completion((), ""), v, 0.0) for v in verdicts)
+    watched = Watched()
+    evidence = evidence_of(Group(problem, rollouts), verifier_of=lambda _: watched)
+    assert (evidence.answers, evidence.votes, Watched.asked) == (3, 2, 0)
+
+
 @given(st.lists(st.sampled_from("aAbBc "), max_size=12))
 def test_the_largest_agreement_is_the_slow_one(answers: list[str]) -> None:
     """Votes equal a count over classes of equal letters, whatever the order."""
