@@ -29,11 +29,12 @@ class Controller:
         self.source = ProblemSource(
             compat.training_rows(trainer.strategy),
             data.prompts,
+            data.labels,
             input_key=trainer.args.data.input_key,
             solution_key=self.args["data.solution_key"],
             render=partial(compat.rendered, tokenizer=trainer.tokenizer, data=trainer.args.data),
         )
-        self.labels: Sequence[Any] = data.labels
+        self._num_rows = len(data.labels)
         self.reentry = Reentry(self.args["hdpo.reenter_after"])
         self.generate: dict[str, Any] = {}
         on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
@@ -86,7 +87,7 @@ class Controller:
     @property
     def total_steps(self) -> int:
         """T, the rollout batches of the whole run."""
-        batches = -(-len(self.labels) // self.args["rollout.batch_size"])
+        batches = -(-self._num_rows // self.args["rollout.batch_size"])
         return max(1, batches * self.args["train.num_episodes"])
 
     def close_step(self) -> dict[str, float]:
@@ -108,7 +109,7 @@ class Controller:
         return numbers
 
     def _reentered(self) -> dict[str, float]:
-        back = [g for g in self._seen if self.reentry.came_back(self.source.row(g.prompt))]
+        back = [g for g in self._seen if self.reentry.came_back(self.source.row(g.prompt, g.label))]
         if not self.reentry.delay:
             return {}
         solved = sum(any(c is True for c in g.correct) for g in back)

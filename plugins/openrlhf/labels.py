@@ -32,6 +32,11 @@ def read_label(label: Any) -> Label:
     return Label(_forms(fields["answer"]), str(solution) if solution else None)
 
 
+def asked_key(prompt: str, label: Any) -> tuple[str, str]:
+    """What tells questions apart: data sets ask one twice, with another label."""
+    return prompt, str(label)
+
+
 def _object(label: Any) -> dict[str, Any] | None:
     if isinstance(label, str) and label.lstrip().startswith("{"):
         try:

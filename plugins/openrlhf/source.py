@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
-from hdpo_plugins.openrlhf.labels import read_label
+from hdpo_plugins.openrlhf.labels import asked_key, read_label
 
 from hdpo_env.errors import ConfigError, DataError, ViewError
 from hdpo_env.privileged import PRIVILEGED_TEMPLATES, PrivilegedTemplate, privileged_prompt
@@ -23,6 +24,7 @@ class ProblemSource:
     Args:
         rows: the data set, ``rows[i][column]``.
         prompts: the text of each row's prompt, as the rollouts echo it.
+        labels: each row's label; a prompt that occurs twice is told apart by it.
         input_key: column of the question: a user message, or a chat that ends in one.
         solution_key: column of the worked solution, or None.
         render: makes a prompt's text of a chat.
@@ -32,6 +34,7 @@ class ProblemSource:
         self,
         rows: Any,
         prompts: Sequence[str],
+        labels: Sequence[Any],
         *,
         input_key: str,
         solution_key: str | None,
@@ -47,13 +50,16 @@ class ProblemSource:
                 f"--data.solution_key {solution_key}: the data set has the columns "
                 f"{', '.join(rows[0])}; name one of them, or drop the flag"
             )
-        self._rows, self._prompts, self._render = rows, prompts, render
+        self._rows, self._render = rows, render
+        self._prompts, self._labels = prompts, labels
         self._input_key, self._solution_key = input_key, solution_key
-        self._row_of = {prompt: row for row, prompt in enumerate(prompts)}
+        self._row_of: dict[tuple[str, str], int] = {}
+        for row, (prompt, label) in enumerate(zip(prompts, labels, strict=True)):
+            self._row_of.setdefault(asked_key(prompt, label), row)
 
-    def row(self, prompt: str) -> int | None:
-        """Which row of the data set a prompt was made of."""
-        return self._row_of.get(prompt)
+    def row(self, prompt: str, label: Any) -> int | None:
+        """The row of the data set that a rollout came from; the first of equal ones."""
+        return self._row_of.get(asked_key(prompt, label))
 
     def problem(self, prompt: str, label: Any, template: str) -> Problem | None:
         """The problem behind a prompt; None where its row or its answer is unknown.
@@ -61,7 +67,7 @@ class ProblemSource:
         ``template`` is the teacher's: if the data set's prompts were made with the student's
         template that belongs to it, the question is what stands inside.
         """
-        row = self.row(prompt)
+        row = self.row(prompt, label)
         if row is None:
             return None
         answers, solution = read_label(label)
@@ -81,27 +87,28 @@ class ProblemSource:
     def teacher_prompt(self, prompt: str, label: Any, view: str, template: str) -> Prompt | None:
         """The prompt that the teacher reads, rendered; None where the row lacks what it needs."""
         problem, chosen = self.problem(prompt, label, template), privileged_template(template)
-        if problem is None:
+        row = self.row(prompt, label)
+        if problem is None or row is None:
             return None
-        row = self._rows[self._row_of[prompt]][self._input_key]
-        _, student = asked(_content(row), template)
+        chat = self._rows[row][self._input_key]
+        _, student = asked(_content(chat), template)
         try:
             found = privileged_prompt(problem, view, chosen, student=student)
         except ViewError:
             return None
-        chat = _with_last(row, found.messages[-1].content)
+        chat = _with_last(chat, found.messages[-1].content)
         # Words that do not quote the student's prompt replace it, --data.input_template included.
         text = self._render(chat, in_template="{prompt}" in chosen.user)
         message = Message("prompt", text)
         return Prompt(problem.id, (message,), template=found.template, view=view)
 
-    def check(self, labels: Sequence[Any], view: str, template: str, flag: str) -> None:
+    def check(self, view: str, template: str, flag: str) -> None:
         """Refuse to start where none of the first rows can be shown to the teacher.
 
         Raises:
             ConfigError: names the flags that decide it.
         """
-        first = list(zip(self._prompts, labels, strict=False))[:FIRST_ROWS]
+        first = list(islice(zip(self._prompts, self._labels, strict=True), FIRST_ROWS))
         if first and all(self.teacher_prompt(p, x, view, template) is None for p, x in first):
             raise ConfigError(
                 f"--{flag}.view {view} with --{flag}.template {template} shows nothing in the "

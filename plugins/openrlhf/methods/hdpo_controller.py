@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.groups import GroupRecord, Pair
+from hdpo_plugins.openrlhf.labels import asked_key
 from hdpo_plugins.openrlhf.methods.frozen import with_frozen_teacher
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 from hdpo_plugins.openrlhf.scoring import Request, Scorer
@@ -31,7 +32,7 @@ class HdpoController(ControllerPart):
         self._hub, self._config = controller, config
         self._template = controller.args["hdpo.template"]
         self._scorer = Scorer(controller.trainer.args)
-        controller.source.check(controller.labels, config.view, self._template, "hdpo")
+        controller.source.check(config.view, self._template, "hdpo")
         self._pairs: list[Pair] = []
         self._numbers: dict[str, float] = {}
 
@@ -45,7 +46,8 @@ class HdpoController(ControllerPart):
         for rollout in selection.kept:
             cliff = cliff_of[id(rollout)]
             self._pairs.append(pair_of(cliff, rollout))
-            self._hub.reentry.add(self._hub.source.row(cliff.group.prompt), self._hub.step)
+            row = self._hub.source.row(cliff.group.prompt, cliff.group.label)
+            self._hub.reentry.add(row, self._hub.step)
         self._count(found, cliffs, rollouts, selection)
 
     def payloads(self, samples: Sequence[Any], ranks: int) -> list[Any]:
@@ -69,7 +71,7 @@ class HdpoController(ControllerPart):
 
     def _tried(self, found: Sequence[GroupRecord]) -> list[Cliff]:
         cliffs: list[Cliff] = []
-        for group in {g.prompt: g for g in found}.values():
+        for group in {asked_key(g.prompt, g.label): g for g in found}.values():
             if len(cliffs) == self._config.max_cliff_prompts:
                 break
             teacher = self._hub.teacher_ids(group, self._config.view, self._template)

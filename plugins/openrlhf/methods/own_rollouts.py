@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from hdpo_plugins.openrlhf.groups import number_in
+from hdpo_plugins.openrlhf.labels import asked_key
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 
 Rule = Literal["positive_advantage", "any_advantage", "all", "none"]
@@ -24,18 +25,18 @@ class OwnRollouts(ControllerPart):
         self._rule: Rule = rule
         self._view = controller.args[f"{name}.view"]
         self._template = controller.args[f"{name}.template"]
-        controller.source.check(controller.labels, self._view, self._template, name)
+        controller.source.check(self._view, self._template, name)
         self._left_out = 0
 
     def payloads(self, samples: Sequence[Any], ranks: int) -> list[Any]:
-        """``{prompt: teacher's token ids}`` for all ranks; each sample's info gets its gate."""
+        """The teacher's token ids by question, for all ranks; each sample's info gets its gate."""
         size = self._hub.args["rollout.n_samples_per_prompt"]
-        prompts: dict[str, tuple[int, ...]] = {}
+        prompts: dict[tuple[str, str], tuple[int, ...]] = {}
         for group in (samples[i : i + size] for i in range(0, len(samples), size)):
             first = _Echo(group[0].prompts[0], group[0].labels[0])
             found = self._hub.teacher_ids(first, self._view, self._template)
             if found is not None:
-                prompts[first.prompt] = found[0]
+                prompts[asked_key(first.prompt, first.label)] = found[0]
             self._left_out += found is None
             rewards = [number_in(sample.rewards) for sample in group]
             rule: Rule = "none" if found is None else self._rule

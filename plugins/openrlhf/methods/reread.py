@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.labels import asked_key
 from torch import Tensor
 from torch.nn import functional
 
 from hdpo_env.batching import TokenBatch, token_batch
 
-Prompts = Mapping[str, Sequence[int]]  # the student's prompt -> the teacher's token ids
+Prompts = Mapping[tuple[str, str], Sequence[int]]  # question -> the teacher's token ids
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def reread(experience: Any, prompts: Prompts, gate: str, worker: Any) -> Reread 
     chosen, texts = [], []
     is_action = [torch.zeros(0, dtype=torch.bool, device=mask.device)]
     for b in (b for b, is_open in enumerate(gates) if is_open):
-        teacher = prompts.get(experience.prompts[b])
+        teacher = prompts.get(asked_key(experience.prompts[b], experience.labels[b]))
         start = int(mask[b].long().argmax()) + 1  # mask[t] is about token t + 1
         end = int(experience.attention_mask[b].sum())
         if teacher is None or len(teacher) + end - start > worker.args["data.max_len"]:

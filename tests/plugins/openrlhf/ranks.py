@@ -136,7 +136,7 @@ def trainer_of(args, spec, rank):
             else:
                 pairs = given_by(teacher, strategy, pairs, args.hdpo.top_k)
         common = {"step": spec.get("step", 0), "total_steps": spec.get("total_steps", 10)}
-        prompts = spec["prompts"]
+        prompts = {(text, ""): ids for text, ids in spec["prompts"].items()}
         trainer.worker.tell({"": common, "hdpo": pairs, "sdpg": prompts, "rlsd": prompts})
     return trainer
 

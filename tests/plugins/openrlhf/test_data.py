@@ -79,7 +79,7 @@ def test_the_raw_score_decides_and_the_prompt_ends_at_the_first_action():
     assert group == ("ask", "1", (5, 6, 7), (True, False, None))
 
 
-def source_of(rows, **settings):
+def source_of(rows, labels=None, **settings):
     """Prompts as OpenRLHF would render them: a chat template, then the generation prompt."""
 
     def render(chat, in_template=True):
@@ -89,7 +89,8 @@ def source_of(rows, **settings):
 
     prompts = [render(row["input"]) for row in rows]
     defaults = {"input_key": "input", "solution_key": "solution"}
-    return ProblemSource(rows, prompts, render=render, **{**defaults, **settings}), prompts
+    labels = ["2"] * len(rows) if labels is None else labels
+    return ProblemSource(rows, prompts, labels, render=render, **{**defaults, **settings}), prompts
 
 
 def test_the_teacher_reads_the_students_prompt_with_the_solution_inside():
@@ -113,7 +114,8 @@ def test_problems_keep_their_ids_whatever_template_the_data_was_made_with():
     """The question inside a known student's template is recovered, and with it the id."""
     problem = Problem("3+7", ("02",), solution="3+7=02")
     asked = student_prompt(problem, "chain").messages[0].content
-    source, [prompt] = source_of([{"input": asked, "solution": problem.solution}])
+    rows = [{"input": asked, "solution": problem.solution}]
+    source, [prompt] = source_of(rows, ["02"])
     assert source.problem_id(prompt, "02", "chain") == problem.id
     assert source.problem_id(prompt, "02", "hdpo") != problem.id  # there the Q is of the question
     found = source.teacher_prompt(prompt, "02", "solution", "chain").messages[0].content
@@ -123,22 +125,34 @@ def test_problems_keep_their_ids_whatever_template_the_data_was_made_with():
 
 def test_literal_templates_and_labels_that_carry_the_solution():
     """``{context}`` makes a template of any words; a JSON label needs no column."""
-    source, [prompt] = source_of([{"input": "1+1?"}], solution_key=None)
     label = '{"answer": "2", "solution": "count"}'
+    source, [prompt] = source_of([{"input": "1+1?"}], [label], solution_key=None)
     text = source.teacher_prompt(prompt, label, "solution", "{context}: {prompt}")
     assert text.messages[0].content == "[<u>2\n\ncount: 1+1?]"
     only = source.teacher_prompt(prompt, label, "answer", "ANS{context};{prompt}")
     assert only.messages[0].content == "[<u>ANS2;1+1?]"
-    source.check([label], "solution", "hdpo", "hdpo")
+    source.check("solution", "hdpo", "hdpo")
 
 
 def test_a_start_without_any_privileged_context_is_refused_with_the_flags_to_set():
     """No solutions and no answers are noticed before a model is loaded."""
     source, _ = source_of([{"input": "1+1?", "solution": None}])
     with pytest.raises(ConfigError, match=r"--data\.solution_key .* --hdpo\.view answer"):
-        source.check(["2"], "solution", "hdpo", "hdpo")
-    source.check(["2"], "answer", "hdpo", "hdpo")
+        source.check("solution", "hdpo", "hdpo")
+    source.check("answer", "hdpo", "hdpo")
     with pytest.raises(ConfigError, match=r"--data\.solution_key steps: .* columns input"):
         source_of([{"input": "1+1?"}], solution_key="steps")
     with pytest.raises(ConfigError, match="2 rows and OpenRLHF made 1 prompts"):
-        ProblemSource([{}, {}], ["a"], input_key="i", solution_key=None, render=str)
+        ProblemSource([{}, {}], ["a"], ["1"], input_key="i", solution_key=None, render=str)
+
+
+def test_one_question_with_two_answers_keeps_each_with_its_own_solution():
+    """Data sets repeat questions; the label says which row a rollout came from."""
+    rows = [{"input": "x?", "solution": text} for text in ("first", "second", "again")]
+    source, prompts = source_of(rows, ["1", "2", "1"])
+    texts = [
+        source.teacher_prompt(prompts[0], label, "solution", "{context}/{prompt}").messages[0]
+        for label in ("1", "2")
+    ]
+    assert [t.content for t in texts] == ["[<u>1\n\nfirst/x?]", "[<u>2\n\nsecond/x?]"]
+    assert source.problem(prompts[0], "3", "hdpo") is None

@@ -1,5 +1,6 @@
 """A run that is killed and resumed: the same steps, and a ledger without gaps or repeats."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -45,4 +46,5 @@ def test_a_killed_run_resumes_with_the_counts_of_its_checkpoint(stack):
     assert len(fresh) == len(events["step"])  # no group twice
     assert len(set(events["problem_id"])) == 32  # and every problem seen
     assert sum(step["hdpo/reentered"] for step in again.steps.values()) > 0
+    assert not re.search(r"P\d[\d+#*]*\|", killed.log + again.log)  # what the teacher reads
     assert again.steps[3]["hdpo/reentered"] == killed.steps[3]["hdpo/reentered"]

@@ -51,6 +51,7 @@ def micro_batches(draw):
         attention_mask=seen,
         action_mask=acted,
         prompts=[row[3] for row in rows],
+        labels=["1"] * size,
         info={"g": [torch.tensor(float(row[2])) for row in rows]},
     )
 
@@ -58,7 +59,8 @@ def micro_batches(draw):
 @given(micro_batches(), st.booleans())
 def test_student_and_teacher_rows_are_the_same_tokens_in_the_same_order(experience, partitioned):
     """Token by token, whatever the prompts' lengths, gates and environment turns; packed too."""
-    prompts = {name: [3] * (2 + i) for i, name in enumerate(experience.prompts)}
+    prompts = {(name, "1"): [3] * (2 + i) for i, name in enumerate(experience.prompts)}
+    prompts |= {(name, "2"): [4] for name in experience.prompts}  # another question
     longest = max(len(ids) for ids in prompts.values()) + experience.sequences.shape[1]
     worker = SimpleNamespace(pad_id=0, is_partitioned=partitioned, args={"data.max_len": longest})
     found = reread(experience, prompts, "g", worker)
@@ -91,10 +93,11 @@ def test_a_rollout_that_is_too_long_for_the_teacher_is_left_out():
         attention_mask=torch.tensor([[1, 1, 1], [1, 1, 0]]),
         action_mask=torch.tensor([[1, 1], [1, 0]]),
         prompts=["a", "b"],
+        labels=["1", "1"],
         info={"g": [torch.tensor(1.0)] * 2},
     )
     worker = SimpleNamespace(pad_id=0, is_partitioned=False, args={"data.max_len": 4})
-    prompts = {"a": [1, 1, 1], "b": [1, 1, 1]}
+    prompts = {("a", "1"): [1, 1, 1], ("b", "1"): [1, 1, 1]}
     assert reread(experience, prompts, "g", worker).targets.tolist() == [6]
 
 
