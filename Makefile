@@ -43,6 +43,7 @@ check: $(VENV)/.dev  ## format, lint, types
 bench: $(VENV)/.dev  ## ratios within one run: losses, sampling, imports, verifier
 	$(BIN)/python -m benchmarks
 
+.PRECIOUS: .venv-%/.ready
 .venv-%/.ready: tests/plugins/%/requirements.txt tests/plugins/requirements.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r tests/plugins/requirements.txt -r $<
