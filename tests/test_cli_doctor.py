@@ -10,7 +10,8 @@ import pytest
 
 from hdpo_env.cliffs import GroupRates
 from hdpo_env.cliffs.diagnosis import Vitals, diagnose, headline
-from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause, Evidence, Finding
+from hdpo_env.cliffs.evidence import Evidence
+from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause, Finding
 from hdpo_env.commands import doctor
 from hdpo_env.errors import ConfigError, DataError
 

@@ -2,6 +2,7 @@
 
 from hdpo_env.cliffs.agreement import AgreementModel, fit_agreement
 from hdpo_env.cliffs.beta import Beta
+from hdpo_env.cliffs.evidence import Evidence, evidence_of
 from hdpo_env.cliffs.fading import HintLadder
 from hdpo_env.cliffs.groups import (
     GroupRates,
@@ -18,10 +19,8 @@ from hdpo_env.cliffs.summary import Ledger, read_ledger
 from hdpo_env.cliffs.transitions import EscapeTime, Transition
 from hdpo_env.cliffs.triage import (
     Cause,
-    Evidence,
     Finding,
     cause_of,
-    evidence_of,
     triage_groups,
     triage_rows,
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from hdpo_env.cliffs import Evidence, Finding, GroupRates, classify_correct, triage_rows
 from hdpo_env.cliffs.agreement import largest_agreement
-from hdpo_env.cliffs.triage import equality
+from hdpo_env.cliffs.evidence import equality
 from hdpo_env.commands.rollout_lines import (
     GroupKey,
     LineError,

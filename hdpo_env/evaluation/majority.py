@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from hdpo_env.cliffs.agreement import agreement_classes
-from hdpo_env.cliffs.triage import equality
+from hdpo_env.cliffs.evidence import equality
 from hdpo_env.errors import DataError
 from hdpo_env.rollouts import verifier_named
 from hdpo_env.stats import Estimate, maj_at_k, mean_over_problems

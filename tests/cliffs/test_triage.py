@@ -19,13 +19,12 @@ from hdpo_env.cliffs.agreement import (
     largest_agreement,
 )
 from hdpo_env.cliffs.beta import Beta
+from hdpo_env.cliffs.evidence import Evidence, evidence_of
 from hdpo_env.cliffs.triage import (
     ABOUT,
     REMEDY,
     Cause,
-    Evidence,
     cause_of,
-    evidence_of,
     triage_groups,
     triage_rows,
 )
