@@ -43,6 +43,8 @@ def weights(study: Study) -> list[Figure]:
                 include_zero=key == study.hard_key,
             )
             caption = "At the last evaluation. Bands reach from the lowest to the highest seed."
+            caption += f" Weight 0 is {study.baseline}." if study.baseline else ""
+            caption += "" if key == study.hard_key else " The vertical axis does not start at 0."
             figures.append(Figure(title, caption, chart, lines, axis))
     return figures
 

@@ -289,6 +289,7 @@ def test_weights_by_hand() -> None:
         *_weighted("other", 0.5, [0.9], top_k=3),
     ]
     (figure,) = weights(Study(tuple(runs)))
+    assert figure.caption.endswith("Weight 0 is grpo.")
     assert figure.axis.ticks == ((0, "0"), (1, ".01"), (2, ".1"))
     assert [line.label for line in figure.lines] == ["hdpo", "hdpo-frozen"]
     first, second = ([tuple(p) for p in line.points] for line in figure.lines)
