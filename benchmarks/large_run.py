@@ -6,8 +6,8 @@ files comes from judged completions of a policy whose pass rates are known; no m
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import exp
@@ -171,9 +171,12 @@ def _evaluate(
 
 def main() -> None:
     """Write a run where the command line says."""
-    folder, *sizes = sys.argv[1:]
-    numbers = dict(zip(("num_problems", "steps"), map(int, sizes), strict=False))
-    print(write_run(Path(folder), **numbers))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("num_problems", type=int, nargs="?", default=2_000)
+    parser.add_argument("steps", type=int, nargs="?", default=100)
+    options = parser.parse_args()
+    print(write_run(options.folder, num_problems=options.num_problems, steps=options.steps))
 
 
 if __name__ == "__main__":
