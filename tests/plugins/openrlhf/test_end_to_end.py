@@ -65,8 +65,11 @@ def test_hdpo_and_sdpg_train_on_uneven_ranks(distilled):
 
 
 def test_vllm_samples_from_the_weights_that_were_trained(distilled):
-    """At step 3, two updates on, rollout and training log-probabilities agree within 0.01."""
-    assert abs(distilled.steps[3]["vllm_kl"]) < 0.01
+    """At step 3, two updates on, rollout and training log-probabilities agree within 0.005.
+
+    Measured: 4e-4; with engines that receive the weights and keep the old ones 0.02.
+    """
+    assert abs(distilled.steps[3]["vllm_kl"]) < 0.005
 
 
 def test_the_trained_model_is_saved_and_loads(distilled, chain_model):
