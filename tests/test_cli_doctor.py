@@ -69,6 +69,14 @@ def test_phantom_gradients_are_a_symptom() -> None:
     assert diagnose(Vitals(kinds, phantom_rate=0.0)) == []
 
 
+def test_a_wrong_gold_calls_for_action_however_few_cliffs_there_are() -> None:
+    """Defects of the data or the verifier are named at once; hard problems only when many."""
+    kinds = GroupRates(num_cliff=2, num_mixed=98)
+    found = hard(1) + hard(1, Cause.SUSPECTED_WRONG_GOLD)
+    [symptom] = diagnose(Vitals(kinds, found))
+    assert ABOUT[Cause.SUSPECTED_WRONG_GOLD] in symptom.sentence
+
+
 def test_a_healthy_run_has_no_symptom() -> None:
     """Mostly mixed groups, few cliffs that are being taught, no faults."""
     metrics = {"privileged/cliffs_tried": 2.0, "privileged/kept": 3.0, "optim/grad_norm": 0.4}

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hdpo_env.cliffs.groups import GroupRates
-from hdpo_env.cliffs.triage import ABOUT, REMEDY, Finding
+from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause, Finding
 from hdpo_env.types import GroupKind
 
 MANY = 0.2  # a share of rollouts or groups from which on it is worth a word
 MOST = 0.5
+DEFECTS = {Cause.VERIFIER_FAULT, Cause.UNPARSABLE_GOLD, Cause.SUSPECTED_WRONG_GOLD}  # even one
 FAULTS = 0.01  # verifier faults are bugs: one in a hundred is too many
 
 
@@ -78,9 +79,9 @@ def diagnose(vitals: Vitals) -> list[Symptom]:
     found = [symptom for rule in _RULES if (symptom := rule(vitals)) is not None]
     counts = Counter(finding.cause for finding in vitals.findings)
     hurt = vitals.kinds.rate(GroupKind.CLIFF) + vitals.kinds.rate(GroupKind.UNDECIDED)
-    if hurt < MANY:
-        return found
     for cause, number in counts.most_common():
+        if hurt < MANY and cause not in DEFECTS:
+            continue
         share = number / len(vitals.findings)
         sentence = f"{percent(share)} of the groups without a success: {ABOUT[cause]}"
         found.append(Symptom(sentence, REMEDY[cause]))

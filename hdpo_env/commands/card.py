@@ -14,6 +14,7 @@ from hdpo_env.commands.tally import Tally
 from hdpo_env.stats import pass_at_k_over_problems
 
 VERSION = 1
+_MAX_IDS = 20
 
 
 def card_of(
@@ -90,6 +91,9 @@ def markdown(card: Mapping[str, Any]) -> str:
             for name, n in card["causes"].items()
         ]
         parts += ["## Why groups fail", _table(("cause", "groups", "share", "what to do"), rows)]
+    if ids := facts.get("suspected_wrong_golds"):
+        more = f" and {len(ids) - _MAX_IDS:,} more, in card.json" if len(ids) > _MAX_IDS else ""
+        parts.append(f"Suspected wrong gold answers: {', '.join(ids[:_MAX_IDS])}{more}.")
     if rate := facts.get("phantom_rate"):
         parts.append(
             f"Phantom gradient: in {rate:.3f} of the cliffs all rollouts failed and were rewarded "

@@ -13,7 +13,7 @@ import tyro
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.card import card_of, write_card
 from hdpo_env.commands.cliff_facts import summarize
-from hdpo_env.commands.details import Details, causes, read_details
+from hdpo_env.commands.details import Details, causes, read_details, suspects
 from hdpo_env.commands.dialects import DIALECTS
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
@@ -91,7 +91,11 @@ def run(options: Options) -> int:
     facts = summarize(tally, options.threshold)
     details = _details(tally, options) if options.causes or options.card else None
     if details is not None:
-        facts |= {"causes": causes(details.findings), "phantom_rate": details.phantom_rate}
+        facts |= {
+            "causes": causes(details.findings),
+            "suspected_wrong_golds": suspects(details.findings),
+            "phantom_rate": details.phantom_rate,
+        }
     if options.ids is not None:
         options.ids.write_text("".join(f"{i}\n" for i in facts["never_solved"]), encoding="utf-8")
     if options.card is not None:
@@ -188,6 +192,9 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
         for name, number in found.items():
             causes_table.add_row(ABOUT[Cause(name)], f"{number:,}", REMEDY[Cause(name)])
         console.print(causes_table)
+    if ids := facts.get("suspected_wrong_golds"):
+        shown = " ".join(ids[:_MAX_IDS])
+        console.print(Text(f"suspected wrong golds ({len(ids):,}): {shown}"), soft_wrap=True)
     if rate := facts.get("phantom_rate"):
         console.print(
             f"{rate:.2f} of the cliffs get a phantom gradient: all failed, rewarded differently",

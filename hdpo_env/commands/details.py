@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hdpo_env.cliffs import Evidence, Finding, GroupRates, classify_correct, triage_rows
+from hdpo_env.cliffs import Cause, Evidence, Finding, GroupRates, classify_correct, triage_rows
 from hdpo_env.cliffs.agreement import largest_agreement
 from hdpo_env.cliffs.evidence import equality
 from hdpo_env.commands.rollout_lines import (
@@ -174,3 +174,9 @@ def _rows(
 def causes(findings: Iterable[Finding]) -> dict[str, int]:
     """How many groups failed for each cause, the commonest first."""
     return dict(Counter(finding.cause.value for finding in findings).most_common())
+
+
+def suspects(findings: Iterable[Finding]) -> list[str]:
+    """The problems whose gold answer is suspected, the most suspect first."""
+    found = [f for f in findings if f.cause is Cause.SUSPECTED_WRONG_GOLD]
+    return list(dict.fromkeys(f.problem_id for f in sorted(found, key=lambda f: -f.suspicion)))
