@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from hdpo_env.cliffs.ledger import HEADER, RECORD, is_sound, parse_names
-from hdpo_env.cliffs.transitions import KINDS as KINDS
 from hdpo_env.cliffs.transitions import Transitions, find_transitions
 from hdpo_env.errors import DataError
 
