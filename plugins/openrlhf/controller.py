@@ -102,7 +102,9 @@ class Controller:
                 num_abstained=group.correct.count(None),
             )
         self.ledger.flush()
-        numbers = rates(self._seen, threshold).metrics() | self._reentered() | self._numbers
+        # A batch that OpenRLHF had sampled ahead brings no groups, which is no rate of 0.
+        kinds = rates(self._seen, threshold).metrics() if self._seen else {}
+        numbers = kinds | self._reentered() | self._numbers
         for part in self.parts.values():
             numbers |= part.status()
         self._seen, self._numbers = [], {}
@@ -114,6 +116,20 @@ class Controller:
             return {}
         solved = sum(any(c is True for c in g.correct) for g in back)
         return {"hdpo/reentered": float(len(back)), "hdpo/reentered_solved": float(solved)}
+
+    def begin_anew(self, step: int) -> None:
+        """Start without a state of ours; what a killed start left in its own ledger is cut off.
+
+        Raises:
+            ConfigError: the ledger may be another run's: it was named by hand, or OpenRLHF goes on
+                from a checkpoint that was written without plugins.
+        """
+        if self.ledger.state_dict()["num_events"] and (self.args["hdpo.ledger"] or step > 0):
+            raise ConfigError(
+                f"the ledger {ledger_folder(self.args)} holds groups, and OpenRLHF has no "
+                "checkpoint that says which of them are this run's: choose another --hdpo.ledger"
+            )
+        self.load_state({"ledger": {"num_events": 0}, "reentry": {}, "parts": {}})
 
     def close(self) -> None:
         """Write out what is buffered."""
@@ -133,8 +149,13 @@ class Controller:
             part.load_state(state["parts"].get(name, {}))
 
 
+def ledger_folder(args: Mapping[str, Any]) -> Path:
+    """Where the run's ledger is."""
+    return Path(args["hdpo.ledger"] or Path(args["ckpt.path"]) / "ledger")
+
+
 def _ledger(args: Mapping[str, Any]) -> LedgerWriter:
-    folder = Path(args["hdpo.ledger"] or Path(args["ckpt.path"]) / "ledger")
+    folder = ledger_folder(args)
     model = Path(str(args["actor.model_name_or_path"])).name
     writer = LedgerWriter(folder, writer="trainer", policy=model)
     if writer.state_dict()["num_events"] and not args["ckpt.load_enable"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from hdpo_plugins.openrlhf.groups import verdict_of
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Verdict
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 64  # requests to the reward at one time
 
@@ -33,6 +36,7 @@ class Scorer:
 
     def __init__(self, args: Any) -> None:
         self._executor = compat.reward_executor(args)
+        self._num_faults = 0
         if args.train.agent_func_path:
             self._ask: Any = getattr(self._executor, "score", None)
             if self._ask is None:
@@ -56,13 +60,21 @@ class Scorer:
             async with turn:
                 try:
                     found = await self._ask(*request)
-                except Exception:  # a fault of the reward is no answer about the completion
+                except Exception as error:  # a fault of the reward says nothing of the completion
+                    self._tell(error)
                     return verdict_of(None, {})
             score = found.get("scores")
             score = found.get("rewards") if score is None else score
             return verdict_of(score, found.get("extra_logs") or {})
 
         return list(await asyncio.gather(*map(one, requests)))
+
+    def _tell(self, error: Exception) -> None:
+        """Log the kind of a fault at counts 1, 2, 4 and so on; its text may quote the gold."""
+        self._num_faults += 1
+        if self._num_faults & (self._num_faults - 1) == 0:
+            name, count = type(error).__name__, self._num_faults
+            log.warning("the reward failed on a privileged completion (%s); %d so far", name, count)
 
     async def _ask_reward(self, query: str, prompt: str, label: Any) -> dict[str, Any]:
         ask = self._executor._fetch_rewards_via_http

@@ -36,8 +36,10 @@ class PluginPPOTrainer(compat.PPOTrainer):
     def init_checkpoint_states(self) -> dict[str, Any]:
         """OpenRLHF's states, and ours restored from them; without a checkpoint a clean ledger."""
         states = super().init_checkpoint_states()
-        empty = {"ledger": {"num_events": 0}, "reentry": {}, "parts": {}}
-        self.controller.load_state(states.get(STATE, empty))
+        if STATE in states:
+            self.controller.load_state(states[STATE])
+        else:
+            self.controller.begin_anew(states["global_step"])
         self.controller.step = states["global_step"]
         return states
 

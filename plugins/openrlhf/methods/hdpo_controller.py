@@ -14,6 +14,7 @@ from hdpo_plugins.openrlhf.scoring import Request, Scorer
 
 from hdpo_env.config import DistillConfig
 from hdpo_env.filters import Selection, select_teachable
+from hdpo_env.privileged import TELLTALES
 from hdpo_env.types import Completion, Group, GroupKind, Prompt, Rollout, Verdict
 
 
@@ -113,7 +114,11 @@ class HdpoController(ControllerPart):
         source, template = self._hub.source, self._template
         problems = [source.problem(c.group.prompt, c.group.label, template) for c in cliffs]
         groups = [Group(p, tuple(r)) for p, r in zip(problems, rollouts, strict=True)]
-        telltales = None if self._config.drop_leaks else ()
+        telltales: Sequence[str] | None = None if self._config.drop_leaks else ()
+        if self._config.drop_leaks and "{context}" in template:
+            telltales = (
+                TELLTALES  # literal words are registered nowhere, and have none of their own
+            )
         return select_teachable(groups, telltales=telltales, distinct=self._config.distinct)
 
     def _count(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from hdpo_plugins.openrlhf.groups import number_in
+from hdpo_plugins.openrlhf.groups import number_in, verdict_of
 from hdpo_plugins.openrlhf.labels import asked_key
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 
@@ -38,7 +38,7 @@ class OwnRollouts(ControllerPart):
             if found is not None:
                 prompts[asked_key(first.prompt, first.label)] = found[0]
             self._left_out += found is None
-            rewards = [number_in(sample.rewards) for sample in group]
+            rewards = [judged_reward(sample) for sample in group]
             rule: Rule = "none" if found is None else self._rule
             let_in = gates(rewards, rule)
             mark(group, f"{self._name}/gate_rate", let_in)
@@ -48,6 +48,12 @@ class OwnRollouts(ControllerPart):
         """How many groups had nothing to show the teacher."""
         left_out, self._left_out = self._left_out, 0
         return {f"{self._name}/prompts_left_out": float(left_out)}
+
+
+def judged_reward(sample: Any) -> float | None:
+    """A rollout's raw reward; None where the verifier abstained and the number says nothing."""
+    is_open = verdict_of(sample.rewards, sample.info).correct is None
+    return None if is_open else number_in(sample.rewards)
 
 
 def gates(rewards: Sequence[float | None], rule: Rule) -> list[bool]:

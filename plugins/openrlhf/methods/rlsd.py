@@ -40,6 +40,8 @@ class Rlsd(Plugin):
         if self.is_on(args):
             yield from reward_complaints(args, "rlsd")
             yield from prompt_complaints(args, "rlsd")
+            if args["rlsd.view"] == "none":
+                yield "--rlsd.view none makes the teacher the student: choose solution or answer"
 
     def is_on(self, args: Args) -> bool:
         """Whether the mix is above 0."""

@@ -153,6 +153,7 @@ def test_cliffs_become_pairs_and_nothing_else_does(start, tmp_path):
         "privileged/dropped_truncated": 1.0,
     }
     assert (status["hdpo/pairs"], status["hdpo/pairs_rank0"]) == (2, 1)
+    assert "groups/cliff_rate" not in controller.close_step()  # no groups were seen: no rate
     seen = [engine.seen for engine in trainer.vllm_engines]
     assert [len(calls) for calls in seen] == [3, 3]  # dealt out in turn
     assert {limit for calls in seen for _, limit in calls} == {6}
@@ -226,3 +227,64 @@ def test_an_agent_without_a_score_is_refused_with_its_signature(start, tmp_path)
     )
     with pytest.raises(ConfigError, match=r"async def score\(self, query, prompt, label\)"):
         start({}, train__agent_func_path=str(agent))
+
+
+@pytest.mark.parametrize("template", ["hdpo", "{prompt} Known: {context}"])
+@pytest.mark.parametrize("drops", [True, False])
+def test_leaks_are_dropped_whoever_wrote_the_template(start, template, drops):
+    """Words of one's own are registered nowhere, and are held to the same telltale phrases."""
+    from hdpo_plugins.openrlhf.methods.hdpo_controller import Cliff, rollout_of
+
+    from hdpo_env.types import Completion, Outcome, Verdict
+
+    controller = start({}, hdpo__template=template, hdpo__drop_leaks=drops)
+    [group] = groups_of("www")
+    name = template if template == "hdpo" else "literal"
+    cliff = Cliff(group, (1, 2), f"{name}@1")
+    texts = ["As provided, it is 1.", "1+0 is 1."]
+    rollouts = [
+        rollout_of(cliff, Completion((i,), text, "stop"), Verdict(Outcome.CORRECT))
+        for i, text in enumerate(texts)
+    ]
+    kept = controller.parts["hdpo"]._selection([cliff], [rollouts]).kept
+    assert [r.completion.text for r in kept] == (texts[1:] if drops else texts)
+
+
+def test_a_ledger_of_unknown_origin_is_not_cut(start, tmp_path):
+    """Resuming without a state of ours: an own ledger is begun anew, one named by hand is kept."""
+    from hdpo_env.cliffs.summary import read_ledger
+    from hdpo_env.errors import ConfigError
+
+    named = str(tmp_path / "shared")
+    script = {teacher_text(0): ["0."] * 30}
+    for ledger in (None, named):
+        first = start(script, hdpo__ledger=ledger)
+        first.saw(groups_of("ww"), {})
+        first.close_step()
+        first.close()
+    again = start(script, ckpt__load_enable=True)
+    again.begin_anew(0)
+    again.close()
+    assert len(read_ledger(tmp_path / "ckpt" / "ledger").events) == 0
+    other = start(script, ckpt__load_enable=True, hdpo__ledger=named)
+    with pytest.raises(ConfigError, match=r"choose another --hdpo\.ledger"):
+        other.begin_anew(0)
+    plain = start(script, ckpt__load_enable=True, ckpt__path=str(tmp_path / "ckpt"))
+    plain.ledger.append("p", step=0, num_correct=0, num_wrong=1)
+    with pytest.raises(ConfigError, match="no checkpoint"):
+        plain.begin_anew(7)
+    assert len(read_ledger(named).events) == 1
+
+
+def test_gates_ask_the_verdict_and_not_the_number_beside_it():
+    """Three right and one abstained: nobody is above the mean of what was judged."""
+    import torch
+    from hdpo_plugins.openrlhf.methods.own_rollouts import gates, judged_reward
+
+    def sample(reward, abstained):
+        info = {"abstained": torch.tensor([abstained])}
+        return SimpleNamespace(rewards=torch.tensor([reward]), info=info)
+
+    rewards = [judged_reward(sample(*s)) for s in [(1.0, 0.0)] * 3 + [(0.0, 1.0)]]
+    assert rewards == [1.0, 1.0, 1.0, None]
+    assert gates(rewards, "positive_advantage") == gates(rewards, "any_advantage") == [False] * 4
