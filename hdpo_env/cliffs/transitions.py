@@ -71,7 +71,7 @@ class Transitions:
         """From birth to the first escape of every history that was ever a cliff."""
         times, last = list(self), self.last_steps.tolist()
         # Within a history the transition after a birth, if there is one, is its escape.
-        after = [*times[1:], None]
+        after = [*times, None][1:]
         return [
             EscapeTime(
                 born.problem_id,

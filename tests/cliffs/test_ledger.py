@@ -127,6 +127,15 @@ def test_escape_times_by_hand(tmp_path: Path) -> None:
     }
 
 
+def test_without_cliffs_nothing_escapes(tmp_path: Path) -> None:
+    """A ledger in which nothing changes has no escape times, with groups and without any."""
+    write(tmp_path, [("p", step, 3, 5, 0) for step in range(3)])
+    assert read_ledger(tmp_path).transitions().escape_times() == []
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "empty", [])
+    assert read_ledger(tmp_path / "empty").transitions().escape_times() == []
+
+
 def test_models_do_not_escape_for_each_other(tmp_path: Path) -> None:
     """Two models in one ledger, step by step: the strong one's success is no escape of the weak."""
     write(tmp_path, [("p", step, 0, 8, 0) for step in range(3)], writer="a", policy="weak")
