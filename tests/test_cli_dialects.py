@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hdpo_plugins.verl.reward import compute_score
 
 from hdpo_env.commands.details import read_details
 from hdpo_env.commands.dialects import DIALECTS, recognise
@@ -172,6 +174,41 @@ def test_a_reward_column_can_be_named(tmp_path: Path) -> None:
     assert counts(guessed) == [(0, 3, 0), (2, 2, 0), (4, 0, 0)]
     named = tally_file(path, LineFormat(reward="r1"))
     assert counts(named) == [(0, 4, 0), (2, 2, 0), (4, 0, 0)]
+
+
+@pytest.mark.parametrize("abstention", [0.0, math.nan])
+def test_what_our_verl_reward_abstains_from_is_no_failure(
+    abstention: float, tmp_path: Path
+) -> None:
+    """A gold answer that cannot be used, scored 0 or NaN: an undecided group, no cliff."""
+    path = tmp_path / "1.jsonl"
+    # 4 and 9 are no two forms of one answer
+    judged = [("2+2?", "4", 5), ("2+2?", ["4", "9"], 5), ("3+4?", "7", 5), ("3+4?", "7", 7)]
+    with path.open("w") as f:
+        for question, gold, answer in judged:
+            text = rf"\boxed{{{answer}}}"
+            told = compute_score("x", text, gold, abstention=abstention)
+            row = {"input": question, "output": text, "gts": gold, "step": 1, **told}
+            f.write(json.dumps(row) + "\n")
+    tally = tally_file(path, LineFormat())
+    assert counts(tally) == [(0, 1, 1), (1, 1, 0)]
+    assert tally.num_malformed == 0
+    details = read_details({path: tally.formats[str(path)]})
+    assert (details.kinds.num_undecided, details.kinds.num_mixed) == (1, 1)
+
+
+@pytest.mark.parametrize("others", [{}, {"format": 0.1}, {"accuracy_reward": 1.0, "hint": None}])
+@pytest.mark.parametrize("empty", [None, math.nan])
+def test_the_verdicts_of_our_trl_reward_count(
+    empty: float | None, others: dict[str, Any], tmp_path: Path
+) -> None:
+    """The column is called ``verdict``, beside whatever others; where it is empty, it abstains."""
+    path = tmp_path / "completions.jsonl"
+    row = {"step": 1, "prompt": "2+2?", "completion": "5", "answer": 4, "advantage": 0.0, **others}
+    rows = [{**row, "verdict": v} for v in (0.0, 0.0, empty)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tally = tally_file(path, LineFormat())
+    assert (counts(tally), tally.num_malformed) == ([(0, 2, 1)], 0)
 
 
 def test_a_line_that_falls_out_of_its_dialect_is_malformed(tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ def test_processes_count_like_one(tmp_path: Path) -> None:
         ({"reward": 0.99}, False),
         ({"reward": 1.1, "completion": "x", "gold": "y"}, True),
         ({"reward": None}, None),
+        ({"reward": float("nan"), "completion": "\\boxed{2}", "gold": "2"}, None),
+        ({"verdict": float("nan"), "reward": 1}, None),
         ({"completion": "\\boxed{2}", "gold": 2}, True),
         ({"completion": "", "gold": "2"}, False),
         ({"completion": "\\boxed{2}", "gold": ""}, None),
@@ -112,6 +114,25 @@ def test_how_a_line_says_how_it_came_out(row: dict, correct: bool | None) -> Non
     """Verdict before reward before judging; an abstention is None in each of them."""
     line = json.dumps({"problem_id": "p", **row}).encode()
     assert LineReader(LineFormat())(line) == [(("p", None), correct)]
+
+
+@pytest.mark.parametrize(
+    ("row", "correct"),
+    [
+        ({"result": {"correct": None}, "reward": 0.0}, None),
+        ({"result": None, "reward": 0.0}, None),
+        ({"result": {}, "reward": 0.0}, False),
+        ({"result": 3, "reward": 0.0}, False),
+        ({"reward": 0.0}, False),
+        ({"result": {"correct": True}, "reward": 0.0}, True),
+        ({"result": {"correct": None}, "told": True, "reward": 0.0}, True),
+        ({"told": None, "reward": 0.0}, None),
+    ],
+)
+def test_a_null_inside_an_object_is_an_abstention(row: dict, correct: bool | None) -> None:
+    """As in a flat field: null says that nobody knows, only a missing key lets the reward speak."""
+    reader = LineReader(LineFormat(verdict="result.correct|told"))
+    assert reader(json.dumps({"problem_id": "p", **row}).encode()) == [(("p", None), correct)]
 
 
 def test_gold_answers_stay_out_of_complaints() -> None:

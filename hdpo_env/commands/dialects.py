@@ -42,24 +42,34 @@ def _verl(row: Mapping[str, Any]) -> Iterator[Row]:
         "problem_id": content_hash(str(row["input"])),
         "step": row["step"],
         "completion": row["output"],
-        # ``acc`` is the verdict of the scorer; ``score`` may hold bonuses and penalties as well
-        "reward": row["acc"] if row.get("acc") is not None else row["score"],
+        "reward": _verl_verdict(row),
         "shaped": row["score"],
         **_gold(row, "gts"),
     }
 
 
-_TRL_OWN = {"step", "prompt", "completion", "advantage"}
+def _verl_verdict(row: Mapping[str, Any]) -> Any:
+    # ``acc`` is the verdict of the scorer; ``score`` may hold bonuses and penalties as well.
+    # Our reward function says apart that it abstained: verl knows numbers only.
+    if row.get("abstained"):
+        return None
+    return row["acc"] if row.get("acc") is not None else row["score"]
+
+
+_TRL_OTHER = {"step", "prompt", "completion", "advantage", "answer", "solution"}
 
 
 def _trl(row: Mapping[str, Any]) -> Iterator[Row]:
     prompt, said = row["prompt"], row["completion"]
+    # One column a reward function, empty where it abstains.
     rewards = [
-        name for name, v in row.items() if name not in _TRL_OWN and isinstance(v, (int, float))
+        name
+        for name, v in row.items()
+        if name not in _TRL_OTHER and (v is None or isinstance(v, (int, float)))
     ]
-    # One column a reward function; of several, the one that is about being right.
+    # Of several, the one that is about being right; ``verdict`` is what ours is called.
     told = [n for n in rewards if any(w in n.lower() for w in ("accura", "correct", "verif"))]
-    chosen = rewards if len(rewards) == 1 else told
+    chosen = ["verdict"] if "verdict" in rewards else rewards if len(rewards) == 1 else told
     yield {
         "problem_id": content_hash(prompt if isinstance(prompt, str) else json.dumps(prompt)),
         "step": row["step"],

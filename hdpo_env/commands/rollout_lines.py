@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 from hdpo_env.commands.dialects import DIALECTS, recognise
-from hdpo_env.problems.fieldmap import Column
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS
 
@@ -124,7 +123,7 @@ class LineReader:
         return str(problem), None if step is _ABSENT else step
 
     def correct(self, row: Mapping[str, Any]) -> bool | None:
-        """How a row's rollout came out.
+        """How a row's rollout came out; null and NaN are abstentions.
 
         Raises:
             LineError: it does not say, or not in a way that can be understood.
@@ -147,15 +146,17 @@ class LineReader:
         try:
             return _OUTCOMES[known]
         except (KeyError, TypeError):
+            if verdict != verdict:
+                return None
             raise LineError(
                 f"{self.format.verdict!r} is {verdict!r:.40}: give true, false, null or an outcome "
                 "such as 'correct', 'wrong', 'timeout'"
             ) from None
 
     def _from_reward(self, reward: object) -> bool | None:
-        if reward is None:
-            return None
-        if not isinstance(reward, (int, float)) or reward != reward:
+        if reward is None or reward != reward:
+            return None  # NaN is how a host's table of numbers says that there is no verdict
+        if not isinstance(reward, (int, float)):
             raise LineError(f"{self.format.reward!r} is {reward!r:.40}: give a number or null")
         if reward not in (0, 1) and len(self.shaped_rewards) < 10:
             self.shaped_rewards.add(float(reward))
@@ -243,13 +244,22 @@ def _expander(
 def _getter(path: str) -> Callable[[Mapping[str, Any]], Any]:
     if "." not in path and "|" not in path:
         return lambda row: row.get(path, _ABSENT)
-    column = Column(path)
+    ways = [way.split(".") for way in path.split("|")]
 
     def read(row: Mapping[str, Any]) -> Any:
-        value = column.read(row)
-        return _ABSENT if value is None else value
+        # Unlike a column of problems: a null is an abstention, and only a missing key is no answer.
+        found = [value for way in ways if (value := _at(row, way)) is not _ABSENT]
+        return next((value for value in found if value is not None), None if found else _ABSENT)
 
     return read
+
+
+def _at(row: Any, keys: Iterable[str]) -> Any:
+    for key in keys:
+        if row is None:
+            break  # whatever is in a null is null
+        row = row.get(key, _ABSENT) if isinstance(row, Mapping) else _ABSENT
+    return row
 
 
 def _judge_named(name: str) -> Callable[[str, tuple[str, ...], str | None], bool | None]:
