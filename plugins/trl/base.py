@@ -25,7 +25,8 @@ class TeachingTrainer(GRPOTrainer):
     """The common part of `HDPOTrainer` and `SDPGTrainer`; arguments as of GRPOTrainer.
 
     One of ``reward_funcs`` must be a `VerdictReward`: its verdicts decide what is a cliff and what
-    may teach, whatever other rewards are added to it. The dataset is `to_dataset`'s.
+    may teach, whatever other rewards are added to it; a completion without one has no advantage,
+    whatever else it earned. The dataset is `to_dataset`'s.
 
     Raises:
         ConfigError: no or several VerdictRewards, a config of another kind, tools, or a model
@@ -49,7 +50,9 @@ class TeachingTrainer(GRPOTrainer):
         self.student = causal_model(self)
         HFPolicy(self.student, self._tokenizer)  # refuses soft-capped and scaled logits
         self.teacher = Teacher(self, args.teacher)
-        self.kinds: list[GroupKind] = []  # of the newest generation's groups, in their order
+        # of the newest generation's groups, in their order
+        self.correct: list[list[bool | None]] = []
+        self.kinds: list[GroupKind] = []
         self._window: defaultdict[str, float] = defaultdict(float)  # sums over one optimiser step
 
     @property
@@ -74,12 +77,12 @@ class TeachingTrainer(GRPOTrainer):
         mode, size = "train", self.num_generations
         if not self.model.training:
             mode, size = "eval", self.num_generations_eval
-        column = rewards[:, self._verdict_column].tolist()
-        correct = [None if math.isnan(reward) else reward == 1.0 for reward in column]
-        self.kinds = [
-            classify_correct(correct[at : at + size], threshold=self.distill.cliff_threshold)
-            for at in range(0, len(correct), size)
-        ]
+        column = rewards[:, self._verdict_column]
+        rewards[column.isnan()] = math.nan  # TRL leaves out only what has no reward of any kind
+        correct = [None if math.isnan(reward) else reward == 1.0 for reward in column.tolist()]
+        self.correct = [correct[at : at + size] for at in range(0, len(correct), size)]
+        threshold = self.distill.cliff_threshold
+        self.kinds = [classify_correct(group, threshold=threshold) for group in self.correct]
         counts = Counter(f"num_{kind.value}" for kind in self.kinds)
         self._note(GroupRates(**counts).metrics(), mode)
         return rewards

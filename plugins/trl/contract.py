@@ -78,7 +78,7 @@ HOSTS = (
         "trl",
         distribution="trl",
         tested=("1.16.0",),
-        abstention="None: GRPO leaves the completion out of its group (SDPO counts it as 0)",
+        abstention="None: GRPO leaves the completion out (a 0 in SDPO and beside another reward)",
         exercises={
             "the reward in a step of GRPOTrainer": grpo,
             "a step of HDPOTrainer": hdpo,

@@ -26,8 +26,10 @@ class VerdictReward:
 
     The golds stay in this object, so no gold passes through a dataset, a log or a completions
     table. Judging happens in killable worker processes (`VerifierPool`), one pool a verifier. An
-    abstention is None: GRPO leaves the completion out of its group's statistics. (SDPO counts None
-    as 0.) Its share of a batch is logged as ``verdict/abstention_rate``.
+    abstention is None: HDPOTrainer and SDPGTrainer leave the completion out of its group. So does
+    GRPOTrainer where this is the only reward function; beside a second one it adds up what is left,
+    which makes the abstention a 0. (SDPO always counts None as 0.) The share of abstentions in a
+    batch is logged as ``verdict/abstention_rate``.
 
     Args:
         problems: all problems of the train and eval datasets.

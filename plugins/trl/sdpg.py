@@ -10,6 +10,7 @@ import torch
 from hdpo_plugins.trl.base import TeachingTrainer
 from hdpo_plugins.trl.compat import captured, head_of
 from hdpo_plugins.trl.config import SDPGConfig
+from hdpo_plugins.trl.survivors import gates
 from hdpo_plugins.trl.teacher import Told, distillation
 from torch import Tensor
 
@@ -21,10 +22,10 @@ from hdpo_env.losses.regularizer import KINDS, reference_kl
 class SDPGTrainer(TeachingTrainer):
     """``L = L_TRL + 1/N sum_n [ beta(k) 1[A > 0] KL(p || sg q) + alpha L_K(p, ref) ]_n``.
 
-    On the student's own rollouts; N counts the tokens of the whole optimiser step, alpha is the
-    config's ``beta``. L_TRL's clipped surrogate has, on-policy, REINFORCE's gradient. Completions
-    of an older policy weigh sg[rho] in the two other terms. The student is read once: its hidden
-    states are caught in TRL's own forward pass.
+    On the student's own rollouts; A in the gate is that of the verdicts alone. N counts the tokens
+    of the whole optimiser step, alpha is the config's ``beta``. L_TRL's clipped surrogate has,
+    on-policy, REINFORCE's gradient. Completions of an older policy weigh sg[rho] in the two other
+    terms. The student is read once: its hidden states are caught in TRL's own forward pass.
 
     Source: SDPG arXiv 2606.04036. Arguments and errors as in `TeachingTrainer`.
     """
@@ -47,8 +48,9 @@ class SDPGTrainer(TeachingTrainer):
         if self.model.training and self.distill.is_on:
             known = {row["problem_id"]: row for row in inputs}
             prompts = dict(zip(known, self.teacher_prompts([*known.values()]), strict=True))
-            # a list of B entries: TRL shuffles and splits it with the tensors
+            # lists of B entries: TRL shuffles and splits them with the tensors
             output["teacher_prompts"] = [prompts[row["problem_id"]] for row in inputs]
+            output["gates"] = gates(self.correct, self.distill.gate)
         return output
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
@@ -75,13 +77,14 @@ class SDPGTrainer(TeachingTrainer):
 
     def _taught(self, inputs: Any) -> list[int]:
         """The rows that are distilled: gated, with a teacher's prompt and tokens that count."""
-        gate = inputs["advantages"] > 0
-        if self.distill.gate == "all":
-            gate = torch.ones_like(gate)
-        gate = gate & inputs["completion_mask"].bool().any(-1)
-        self._window["rows"] += len(gate)
-        has_teacher = [prompt is not None for prompt in inputs["teacher_prompts"]]
-        places = [i for i, is_open in enumerate(gate.tolist()) if is_open and has_teacher[i]]
+        counts = inputs["completion_mask"].bool().any(-1).tolist()
+        rows = zip(inputs["gates"], inputs["teacher_prompts"], counts, strict=True)
+        places = [
+            i
+            for i, (is_open, prompt, has_tokens) in enumerate(rows)
+            if is_open and prompt is not None and has_tokens
+        ]
+        self._window["rows"] += len(counts)
         self._window["gated"] += len(places)
         return places
 

@@ -53,6 +53,23 @@ def judged_groups(
     return groups
 
 
+def gates(groups: Sequence[Sequence[bool | None]], rule: str) -> list[bool]:
+    """Which of the student's own rollouts may be distilled; group by group, never an abstention.
+
+    ``positive_advantage``: whose verdict is above the mean of its group's verdicts, so the correct
+    ones where one is wrong; counted on verdicts, no other reward and no rounding can open it.
+    ``all``: every judged one.
+
+    >>> gates([[True, False, None], [True, True]], "positive_advantage")
+    [True, False, False, False, False]
+    """
+    return [
+        correct is not None and (rule == "all" or (correct and False in group))
+        for group in groups
+        for correct in group
+    ]
+
+
 def deal(survivors: Sequence[Row], micro_batches: list[dict[str, Any]], per_step: int) -> None:
     """Spread survivors evenly over micro-batches; each token weighs 1 / (tokens of its step).
 

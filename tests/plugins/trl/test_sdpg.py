@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from hdpo_env.types import Problem
+from hdpo_env.types import Outcome, Problem, Verdict
 
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
 Make = Callable[..., Any]
@@ -19,13 +19,22 @@ ALWAYS: dict[str, Any] = {"distill_warmup_steps": 0, "distill_decay_steps": 0}
 
 @pytest.fixture
 def make(model_path: Path, config: Make) -> Make:
-    """``make(problems, kind="sdpg", noise=0, **settings)``: a trainer, perhaps on a moved model."""
+    """A trainer, perhaps on a moved model, with rewards beside the verdict or another in its place.
+
+    ``make(problems, kind="sdpg", noise=0, verdicts=None, more=(), **settings)``.
+    """
     from hdpo_plugins.trl import SDPGConfig, SDPGTrainer, VerdictReward, to_dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOTrainer
 
     def build(
-        problems: list[Problem], *, kind: str = "sdpg", noise: float = 0.0, **settings: Any
+        problems: list[Problem],
+        *,
+        kind: str = "sdpg",
+        noise: float = 0.0,
+        verdicts: Any = None,
+        more: Sequence[Any] = (),
+        **settings: Any,
     ) -> Any:
         class Recording({"grpo": GRPOTrainer, "sdpg": SDPGTrainer}[kind]):  # type: ignore[misc]
             """Keeps the losses and the newest gradients."""
@@ -45,7 +54,7 @@ def make(model_path: Path, config: Make) -> Make:
         settings = {"max_grad_norm": 0.0, "weight_decay": 0.0, **settings}
         return Recording(
             model,
-            VerdictReward(problems, workers=0),
+            [verdicts or VerdictReward(problems, workers=0), *more],
             config(SDPGConfig, **settings),
             to_dataset(problems, template="chain"),
             processing_class=AutoTokenizer.from_pretrained(model_path),
@@ -57,6 +66,27 @@ def make(model_path: Path, config: Make) -> Make:
 def logged(trainer: Any, name: str) -> list[float]:
     """What TRL logged under this name, step by step."""
     return [entry[name] for entry in trainer.state.log_history if name in entry]
+
+
+def bonus(*amounts: float) -> Callable[..., list[float]]:
+    """A second reward: these amounts in turn, whatever is said."""
+
+    def reward(completions: list[Any], **_: Any) -> list[float]:
+        return [amounts[i % len(amounts)] for i in range(len(completions))]
+
+    return reward
+
+
+def unsure(problems: list[Problem]) -> Any:
+    """Verdicts, of which every fourth is an abstention: one in each group of four."""
+    from hdpo_plugins.trl import VerdictReward
+
+    class Unsure(VerdictReward):
+        def judge(self, pairs: Any) -> list[Verdict]:
+            found = super().judge(pairs)
+            return [Verdict(Outcome.TIMEOUT) if i % 4 == 0 else v for i, v in enumerate(found)]
+
+    return Unsure(problems, workers=0)
 
 
 def first_model(trainer: Any) -> Any:
@@ -244,6 +274,33 @@ def test_the_gate_is_shut_on_cliffs(make: Make, hard: list[Problem]) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(before, weights(opened), strict=True))
 
 
+@pytest.mark.parametrize("amounts", [(0.0, 0.3), (0.3,)], ids=["bonus", "rounding"])
+def test_other_rewards_do_not_open_the_gate(
+    make: Make, hard: list[Problem], amounts: tuple[float, ...]
+) -> None:
+    """On cliffs a bonus, or the rounding of eight equal ones, makes advantages; nothing is
+    distilled.
+    """
+    trainer = make(
+        hard, more=[bonus(*amounts)], max_steps=1, distill_weight=1.0, beta=0.0,
+        per_device_train_batch_size=24, gradient_accumulation_steps=1, num_generations=8, **ALWAYS,
+    )  # fmt: skip
+    trainer.train()
+    assert logged(trainer, "groups/cliff_rate") == [1.0]
+    assert (trainer._buffered_inputs[0]["advantages"] > 0).any()
+    assert logged(trainer, "distill/gate_rate") == [0.0]
+
+
+def test_an_abstention_is_never_distilled(make: Make, problems: list[Problem]) -> None:
+    """With gate "all" every judged completion is distilled, and of four one was not judged."""
+    trainer = make(
+        problems, verdicts=unsure(problems), more=[bonus(1.0)], max_steps=1,
+        distill_weight=1.0, gate="all", **ALWAYS,
+    )  # fmt: skip
+    trainer.train()
+    assert logged(trainer, "distill/gate_rate") == [0.75]
+
+
 def test_rows_without_a_teacher_keep_the_outcome_term(make: Make, easy: list[Problem]) -> None:
     """A problem that the view cannot show is trained as GRPO does, and counts as gated out."""
     bare = [Problem(p.question, p.answers, verifier="exact") for p in easy]
@@ -272,3 +329,21 @@ def test_a_frozen_teacher_is_trls_reference(
     expected = batch.gather(first.hidden(batch.input_ids, batch.attention_mask))
     torch.testing.assert_close(told.hidden, expected, atol=1e-6, rtol=0)
     assert torch.equal(told.head.weight, first.head().weight)
+
+
+def test_an_abstention_beside_a_second_reward_is_left_out(
+    make: Make, problems: list[Problem]
+) -> None:
+    """A bonus that everyone gets changes no advantage: also not where the verifier abstained."""
+    runs = []
+    for more in ((), (bonus(1.0),)):
+        runs.append(
+            make(problems, verdicts=unsure(problems), more=more, max_steps=1, distill_weight=0.0)
+        )
+        runs[-1].train()
+    assert logged(runs[0], "verdict/abstention_rate") == [0.25]
+    alone, beside = (
+        torch.cat([batch["advantages"] for batch in run._buffered_inputs]) for run in runs
+    )
+    assert alone.any()
+    torch.testing.assert_close(beside, alone, atol=1e-5, rtol=0)

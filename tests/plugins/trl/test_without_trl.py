@@ -6,13 +6,20 @@ import doctest
 import logging
 import subprocess
 import sys
+from fractions import Fraction
 from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 from hdpo_plugins.trl import VerdictReward, environment_factory
 from hdpo_plugins.trl.data import text_of
-from hdpo_plugins.trl.survivors import completions_of, deal, judged_groups, privileged_metrics
+from hdpo_plugins.trl.survivors import (
+    completions_of,
+    deal,
+    gates,
+    judged_groups,
+    privileged_metrics,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +47,19 @@ def test_dealing_loses_no_survivor_and_each_step_averages_over_its_own(
         assert len({row.distill_weight for row in mine}) <= 1  # a token is a token
     counts = [len(batch["survivors"]) for batch in batches]
     assert max(counts) - min(counts) <= 2  # memory: none carries them all
+
+
+@given(st.lists(st.lists(st.sampled_from([True, False, None]), min_size=1), max_size=4))
+def test_the_gate_is_a_verdict_above_its_groups_mean(groups: list[list[bool | None]]) -> None:
+    """Against the definition in exact fractions; an abstention is in no mean and never let in."""
+    above, judged = [], []
+    for group in groups:
+        known = [Fraction(correct) for correct in group if correct is not None]
+        mean = sum(known) / max(1, len(known))
+        above += [correct is not None and correct > mean for correct in group]
+        judged += [correct is not None for correct in group]
+    assert gates(groups, "positive_advantage") == above
+    assert gates(groups, "all") == judged
 
 
 def test_groups_are_judged_problem_by_problem() -> None:
