@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from hdpo_plugins.verl.reward import compute_score
 
+from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import read_details
 from hdpo_env.commands.dialects import DIALECTS, recognise
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file
+from hdpo_env.errors import DataError
 
 # Three problems: a cliff, a mixed one and a saturated one, four rollouts each.
 GOLDS = {"2+2?": "4", "3*3?": "9", "8-1?": "7"}
@@ -143,6 +145,13 @@ def test_the_other_filter_counts_when_it_is_named(tmp_path: Path) -> None:
     tally = tally_file(write_lm_eval(tmp_path), LineFormat(filter="flexible-extract"))
     assert counts(tally) == [(0, 4, 0)] * 3
     assert tally.num_left_out == 12
+
+
+def test_a_filter_that_no_line_has_is_refused(tmp_path: Path) -> None:
+    """A misspelt filter leaves nothing to count: the sentence lists those of the file."""
+    tally = tally_file(write_lm_eval(tmp_path), LineFormat(filter="strict_match"), part_bytes=9000)
+    with pytest.raises(DataError, match=r"24 lines.*: flexible-extract, strict-match$"):
+        summarize(tally)
 
 
 def test_repeats_are_rollouts(tmp_path: Path) -> None:

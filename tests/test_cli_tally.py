@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hdpo_env.cli import main
+from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.rollout_lines import LineError, LineFormat, LineReader
 from hdpo_env.commands.tally import Tally, lines_between, tally_file, tally_lines
 
@@ -90,6 +92,47 @@ def test_processes_count_like_one(tmp_path: Path) -> None:
     whole = tally_file(path, LineFormat())
     assert dict(parts.groups) == dict(whole.groups)
     assert [f.line for f in parts.faults] == [f.line for f in whole.faults] == [138]
+
+
+@pytest.mark.parametrize("command", ["cliffs", "doctor"])
+def test_an_empty_file_is_refused_in_a_sentence(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that has only just started has written nothing yet."""
+    path = tmp_path / "r.jsonl"
+    path.touch()
+    assert main([command, str(path)]) == 2
+    assert "there are no lines to read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("groups", "never"),
+    [
+        ({"a": (1, 2, 0)}, []),
+        ({"a": (0, 3, 0), "b": (3, 0, 0)}, ["a"]),
+        ({"a": (0, 2, 1)}, []),
+        ({"a": (0, 0, 3)}, []),
+    ],
+)
+@pytest.mark.parametrize("threshold", [0, 1, 2])
+def test_never_solved_means_never(
+    groups: dict[str, tuple[int, int, int]], never: list[str], threshold: int
+) -> None:
+    """Whatever counts as a cliff: a success solves a problem, an abstention leaves it open."""
+    tally = Tally()
+    for name, counts in groups.items():
+        verdicts = zip((True, False, None), counts, strict=True)
+        rows = [{"problem_id": name, "verdict": v} for v, n in verdicts for _ in range(n)]
+        tally.add(tally_lines([json.dumps(row).encode() for row in rows], "f", LineFormat()))
+    assert summarize(tally, threshold)["never_solved"] == never
+
+
+def test_a_success_among_abstentions_solves_a_problem() -> None:
+    """One step failed for certain, another holds a success and an abstention."""
+    told = [(1, False), (1, False), (2, True), (2, None)]
+    rows = [{"problem_id": "a", "step": s, "verdict": v} for s, v in told]
+    tally = tally_lines([json.dumps(row).encode() for row in rows], "f", LineFormat())
+    assert summarize(tally)["never_solved"] == []
 
 
 @pytest.mark.parametrize(

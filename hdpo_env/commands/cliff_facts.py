@@ -8,15 +8,22 @@ from typing import Any
 
 from hdpo_env.cliffs import GroupRates, classify_correct, fit_prior
 from hdpo_env.commands.tally import Tally
+from hdpo_env.errors import DataError
 from hdpo_env.types import GroupKind
 
 
 def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
     """The numbers of a tally: rollouts, problems, groups by kind, the problems never solved.
 
-    A problem is never solved if every group of it that could be decided is a cliff. ``posterior``
-    says what a cliff of the commonest group size means; None if groups are too small or too few.
+    A problem is never solved if no rollout of it succeeded, whatever the threshold, and in some
+    group each was judged. ``posterior`` says what a cliff of the commonest group size means; None
+    if groups are too small or too few.
+
+    Raises:
+        DataError: there is no rollout.
     """
+    if not tally.groups:
+        raise DataError(f"no rollout was found in {tally.num_lines} lines: {_why_none(tally)}")
     kinds: Counter[str] = Counter()
     solved: dict[str, bool] = {}
     sizes: Counter[int] = Counter()
@@ -26,8 +33,9 @@ def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
         kinds[f"num_{kind.value}"] += 1
         sizes[sum(counts)] += 1
         totals = [a + b for a, b in zip(totals, counts, strict=True)]
-        if kind is not GroupKind.UNDECIDED:
-            solved[problem] = solved.get(problem, False) or kind is not GroupKind.CLIFF
+        correct, _, abstained = counts
+        if correct or not abstained:
+            solved[problem] = solved.get(problem, False) or correct > 0
     rates, (correct, wrong, abstained) = GroupRates(**kinds), totals
     return {
         "rollouts": sum(totals),
@@ -44,6 +52,13 @@ def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
         "posterior": _posterior(tally, sizes),
         "never_solved": [problem for problem, is_solved in solved.items() if not is_solved],
     }
+
+
+def _why_none(tally: Tally) -> str:
+    if not tally.other_filters:
+        return "its groups are empty"
+    seen = ", ".join(sorted(tally.other_filters))
+    return f"they are of other filters than --filter names; choose one of: {seen}"
 
 
 @lru_cache(maxsize=1 << 12)

@@ -93,6 +93,8 @@ def _of_file(options: Options) -> Vitals:
     tally = tally_file(options.place, line_format)
     for fault in tally.faults:
         print(fault, file=sys.stderr)
+    if not tally.num_lines:
+        raise DataError(f"there are no lines to read in {options.place}: nothing is written yet")
     if tally.num_malformed == tally.num_lines:
         raise DataError(
             f"none of {tally.num_lines} lines of {options.place.name} could be used: "

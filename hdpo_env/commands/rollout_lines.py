@@ -81,6 +81,8 @@ class LineError(Exception):
 class LineReader:
     """Reads lines of one format; ``shaped_rewards`` keeps ten rewards that are neither 0 nor 1.
 
+    ``other_filters`` keeps the filters whose lines were left out.
+
     A line is one rollout, except in dialects where it is several or, left out, none.
 
     >>> LineReader(LineFormat())(b'{"problem_id": "p", "verdict": "wrong"}')
@@ -90,7 +92,8 @@ class LineReader:
     def __init__(self, line_format: LineFormat) -> None:
         self.format = line_format
         self.shaped_rewards: set[float] = set()
-        self.expand = _expander(line_format)
+        self.other_filters: set[str] = set()
+        self.expand = _expander(line_format, self.other_filters)
         self._get = {
             f.name: _getter(getattr(line_format, f.name))
             for f in fields(line_format)
@@ -214,7 +217,7 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def _expander(
-    line_format: LineFormat,
+    line_format: LineFormat, other_filters: set[str]
 ) -> Callable[[Mapping[str, Any]], list[dict[str, Any]]] | None:
     if line_format.dialect in ("own", "auto"):
         return None
@@ -231,6 +234,7 @@ def _expander(
         if lacking := sorted(dialect.fields - row.keys()):
             raise LineError(f"is no {line_format.dialect} line: it lacks {lacking[0]!r}")
         if line_format.filter is not None and row.get("filter") != line_format.filter:
+            other_filters.add(str(row.get("filter")))
             return []
         written = {name: row[name] for name in named if name in row}
         try:

@@ -56,6 +56,7 @@ class Tally:
     num_lines: int = 0
     num_malformed: int = 0
     num_left_out: int = 0  # lines of other filters than the one that counts
+    other_filters: set[str] = field(default_factory=set)  # theirs
     formats: dict[str, LineFormat] = field(default_factory=dict)  # by file, as they were recognised
     faults: list[Fault] = field(default_factory=list)
     shaped_rewards: set[float] = field(default_factory=set)
@@ -77,6 +78,7 @@ class Tally:
         self.num_lines += other.num_lines
         self.num_malformed += other.num_malformed
         self.num_left_out += other.num_left_out
+        self.other_filters |= other.other_filters
         self.formats |= other.formats
         self.shaped_rewards |= other.shaped_rewards
         self.fields_found = self.fields_found or other.fields_found
@@ -103,6 +105,7 @@ def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> T
     tally.num_read = number
     tally.num_lines += number
     tally.shaped_rewards = read.shaped_rewards
+    tally.other_filters = read.other_filters
     return tally
 
 
@@ -137,7 +140,7 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
         (path, at, min(at + part_bytes, size), line_format) for at in range(0, size, part_bytes)
     ]
     whole = Tally(formats={str(path): line_format})
-    for tally in map(_tally_part, parts) if len(parts) == 1 else _in_processes(parts):
+    for tally in map(_tally_part, parts) if len(parts) < 2 else _in_processes(parts):
         whole.add(tally)
     return whole
 
