@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from hdpo_env.commands.places import ColumnsOption, find_problems
 from hdpo_env.config import check_ks
 from hdpo_env.errors import ConfigError
 from hdpo_env.prompts import TEMPLATES
@@ -32,8 +33,7 @@ class Options:
     """Folder of a Hugging Face checkpoint, or a hub id."""
     data: str
     """Problem file (jsonl, json, parquet), hub id, or a family such as linear or chain#6."""
-    field_map: str = "plain"
-    """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    field_map: ColumnsOption = "plain"
     split: str = "eval"
     """Split of a family (train, eval, test) or of a hub data set."""
     limit: int = 200
@@ -65,8 +65,6 @@ class Options:
 def run(options: Options) -> int:
     """Sample, judge, and print the estimates."""
     _check(options)
-    from hdpo_env.commands.places import find_problems
-
     problems = find_problems(
         options.data,
         field_map=options.field_map,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from hdpo_env.commands.places import ColumnsOption, find_problems
 from hdpo_env.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,12 +40,11 @@ class Options:
     """Words of the privileged context: hdpo, sdpg, opsd, sdpo or sdft; the system's by default."""
     student: str | None = None
     """Words of the student's prompt, such as boxed or plain; the template's own by default."""
-    field_map: str = "plain"
-    """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    field_map: ColumnsOption = "plain"
     split: str = "train"
     """Split of a family (train, eval, test) or of a hub data set."""
-    limit: int = 1000
-    """At most this many problems."""
+    limit: int | None = None
+    """At most this many problems; by default all of a file or data set, and 1000 of a family."""
     seed: int = 0
     """Of a family's problems."""
     strict: bool = False
@@ -59,7 +59,6 @@ def run(options: Options) -> int:
     Raises:
         DataError: no problem could be exported.
     """
-    from hdpo_env.commands.places import find_problems
     from hdpo_env.exports import CARRIERS
 
     carrier = CARRIERS[options.to]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
 
 from hdpo_env.errors import DataError
-from hdpo_env.problems import PROBLEMS, ChainFamily, load_problems
+from hdpo_env.problems import FIELD_MAPS, PROBLEMS, ChainFamily, load_problems
 from hdpo_env.types import Problem
 
+ColumnsOption = Annotated[
+    str,
+    tyro.conf.arg(help=f"Columns of the file: {', '.join(FIELD_MAPS)}, or question=COL,..."),
+]
+_FAMILY_SIZE = 1000  # families have no end
 _CHAIN = re.compile(r"chain([+#*@])(\d+)")
 
 
@@ -49,20 +57,25 @@ def _row(path: str, row: int, field_map: str, split: str) -> Problem:
 
 
 def find_problems(
-    data: str, *, field_map: str = "plain", split: str, limit: int, seed: int = 0
+    data: str, *, field_map: str = "plain", split: str, limit: int | None, seed: int = 0
 ) -> Sequence[Problem]:
     """Up to ``limit`` problems of a file, a hub data set or a family; bad rows are counted aloud.
+
+    Without a limit, all rows of a file or data set and 1000 problems of a family.
 
     Raises:
         DataError: nothing is there, or no row can be a problem.
     """
+    size = _FAMILY_SIZE if limit is None else limit
     if chain := _CHAIN.fullmatch(data):
-        return ChainFamily(chain[1], int(chain[2])).source(split, seed, limit)
+        return ChainFamily(chain[1], int(chain[2])).source(split, seed, size)
     if data in PROBLEMS:
-        return list(PROBLEMS[data](split=split, seed=seed, size=limit))
+        return list(PROBLEMS[data](split=split, seed=seed, size=size))
     report = load_problems(data, field_map=field_map, split=split, limit=limit)
     if report.bad_rows:
         print(report, file=sys.stderr)
     if not report.problems:
         raise DataError(f"{data} holds no usable problem: {report}")
+    if len(report.problems) + len(report.bad_rows) + report.num_skipped == limit:
+        print(f"note: stopped at --limit {limit}: {data} may hold more rows", file=sys.stderr)
     return report.problems

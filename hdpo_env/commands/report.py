@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from hdpo_env.commands.places import ColumnsOption, find_problems
 from hdpo_env.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ class Options:
     """Also write every figure as a PNG file into this folder; needs matplotlib."""
     problems: str | None = None
     """A problem file or family: the table of problems then shows their questions."""
-    field_map: str = "plain"
-    """Columns of that file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    field_map: ColumnsOption = "plain"
     split: str = "train"
     """Split of that family (train, eval, test) or of a hub data set."""
     limit: int = 20_000
@@ -61,8 +61,6 @@ def run(options: Options) -> int:
 def _problems(options: Options) -> Sequence[Problem]:
     if options.problems is None:
         return ()
-    from hdpo_env.commands.places import find_problems
-
     return find_problems(
         options.problems, field_map=options.field_map, split=options.split, limit=options.limit
     )

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from hdpo_env.commands.places import ColumnsOption, find_problem
 from hdpo_env.errors import ViewError
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class Options:
     """A completion to judge."""
     verifier: str | None = None
     """Judge with this verifier instead of the problem's own."""
-    field_map: str = "plain"
-    """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    field_map: ColumnsOption = "plain"
     split: str = "train"
     """Split of a family (train, eval, test) or of a hub data set."""
     json: bool = False
@@ -43,8 +43,6 @@ class Options:
 
 def run(options: Options) -> int:
     """Print the problem; the exit code is 1 if the given answer is not correct."""
-    from hdpo_env.commands.places import find_problem
-
     problem = find_problem(options.problem, field_map=options.field_map, split=options.split)
     facts = _facts(problem, options)
     if options.json:

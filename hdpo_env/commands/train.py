@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from hdpo_env.commands.places import ColumnsOption
 from hdpo_env.config import TrainConfig, preset
 from hdpo_env.errors import CheckpointError, ConfigError
 
@@ -33,8 +34,7 @@ class Options:
     """Held-out problems, as in --data; without it 5 % of a file are held out by hash."""
     eval_split: str = "test"
     """Split to ask a hub data set in --eval-data for."""
-    field_map: str = "plain"
-    """Columns of the file: plain, gsm8k, math, openmathinstruct2, dapo, or question=COL,..."""
+    field_map: ColumnsOption = "plain"
     view: str | None = None
     """What the teacher sees: solution or answer (short for --algo.distill.view)."""
     weight: Annotated[float | None, tyro.conf.arg(name="lambda")] = None

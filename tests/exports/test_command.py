@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from hdpo_env.cli import main
 from hdpo_env.exports import CARRIERS
-from hdpo_env.problems import LinearFamily, load_problems
+from hdpo_env.problems import FIELD_MAPS, LinearFamily, load_problems
 from hdpo_env.types import Problem
 
 
@@ -50,6 +51,36 @@ def test_problems_left_out_are_counted_aloud(
     assert "has no solution" in capsys.readouterr().err
     assert main(["export", "mine.jsonl", "--to", "opsd", "--view", "hints:1"]) == 2
     assert "none of 3 problems could be exported" in capsys.readouterr().err
+
+
+def test_a_file_goes_whole_or_up_to_a_limit_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond the thousand problems of a family, and with --limit as few as it says."""
+    path, out = tmp_path / "mine.jsonl", str(tmp_path / "rows.jsonl")
+    lines = (Problem(f"{i}?", ("1",), solution="So 1.").to_json() for i in range(1003))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    words = ["export", str(path), "--to", "opsd", "--out", out]
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    assert "wrote 1003 rows" in shown.out
+    assert shown.err == ""
+    assert main([*words, "--limit", "1002"]) == 0
+    shown = capsys.readouterr()
+    assert "wrote 1002 rows" in shown.out
+    assert f"stopped at --limit 1002: {path} may hold more rows" in shown.err
+
+
+@pytest.mark.parametrize("command", ["export", "eval", "report", "show", "train"])
+def test_the_help_names_every_field_map(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list in the help is the table itself."""
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    words = set(re.findall(r"[\w-]+", capsys.readouterr().out))
+    assert words >= set(FIELD_MAPS)
 
 
 def test_rollouts_of_a_file_are_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
