@@ -84,7 +84,7 @@ def causal_model(trainer: Any, model: Any = None) -> Any:
 
 
 def head_of(causal: Any) -> Head:
-    """The output embedding's weight and bias."""
+    """The output embedding's weight and bias; TRL refuses an adapter on that layer, as we must."""
     layer = causal.get_output_embeddings()
     return Head(layer.weight, getattr(layer, "bias", None))
 

@@ -50,7 +50,9 @@ class Teacher:
         weights = first_weights(self.trainer) if self.is_frozen else nullcontext()
         with torch.no_grad(), _evaluating(self.causal), weights:
             hidden = hidden_states(self.trainer, self.causal, batch)
-        return Told(hidden, None if self.causal is self.student else head_of(self.causal))
+            # read here: PEFT's modules_to_save may hold a head that is trained
+            head = head_of(self.causal) if self.is_frozen else None
+        return Told(hidden, head)
 
     def batch(self, prompts: Sequence[Ids], completions: Sequence[Ids]) -> TokenBatch:
         """Prompts and completions as right-padded tensors on the model's device."""

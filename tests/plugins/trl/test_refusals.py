@@ -167,6 +167,19 @@ def test_a_trainer_refuses_what_it_cannot_do(build: Make, config: Make) -> None:
         build(model=capped, processing_class=trainer.processing_class)
 
 
+@pytest.mark.parametrize(
+    "where", [{"target_modules": ["lm_head"]}, {"target_parameters": ["lm_head.weight"]}]
+)
+def test_an_adapter_on_the_head_is_refused(build: Make, where: dict[str, Any]) -> None:
+    """TRL says it, and we read the head's weight on its word; a layer saved whole is welcome."""
+    from peft import LoraConfig
+
+    settings: dict[str, Any] = {"task_type": "CAUSAL_LM", "target_modules": ["q_proj"]}
+    with pytest.raises(ValueError, match="adapter to `lm_head` is not supported"):
+        build(peft_config=LoraConfig(**settings | where))
+    build(peft_config=LoraConfig(**settings, modules_to_save=["lm_head"]))
+
+
 def test_a_solution_too_long_for_the_model_is_not_shown(
     build: Make, problems: list[Problem]
 ) -> None:

@@ -21,7 +21,7 @@ ALWAYS: dict[str, Any] = {"distill_warmup_steps": 0, "distill_decay_steps": 0}
 def make(model_path: Path, config: Make) -> Make:
     """A trainer, perhaps on a moved model, with rewards beside the verdict or another in its place.
 
-    ``make(problems, kind="sdpg", noise=0, verdicts=None, more=(), **settings)``.
+    ``make(problems, kind="sdpg", noise=0, verdicts=None, more=(), peft=None, **settings)``.
     """
     from hdpo_plugins.trl import SDPGConfig, SDPGTrainer, VerdictReward, to_dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -34,6 +34,7 @@ def make(model_path: Path, config: Make) -> Make:
         noise: float = 0.0,
         verdicts: Any = None,
         more: Sequence[Any] = (),
+        peft: Any = None,
         **settings: Any,
     ) -> Any:
         class Recording({"grpo": GRPOTrainer, "sdpg": SDPGTrainer}[kind]):  # type: ignore[misc]
@@ -58,6 +59,7 @@ def make(model_path: Path, config: Make) -> Make:
             config(SDPGConfig, **settings),
             to_dataset(problems, template="chain"),
             processing_class=AutoTokenizer.from_pretrained(model_path),
+            peft_config=peft,
         )
 
     return build
@@ -347,3 +349,24 @@ def test_an_abstention_beside_a_second_reward_is_left_out(
     )
     assert alone.any()
     torch.testing.assert_close(beside, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1], ids=["adapters off", "reference adapter"])
+def test_a_frozen_teacher_keeps_the_head_that_training_moves(
+    make: Make, problems: list[Problem], model_path: Path, beta: float
+) -> None:
+    """A head in modules_to_save is trained; the frozen teacher's logits are the first model's."""
+    from peft import LoraConfig
+
+    from hdpo_env.policies.hf import HFPolicy
+
+    peft = LoraConfig(
+        r=4, target_modules=["q_proj"], modules_to_save=["lm_head"], task_type="CAUSAL_LM"
+    )
+    trainer = make(problems, teacher="frozen", peft=peft, distill_weight=1.0, beta=beta, **ALWAYS)
+    trainer.train()
+    told = trainer.teacher.reads([[2, 3]], [[4, 5, 1]])
+    assert told.head is not None
+    first = HFPolicy.load(model_path, device="cpu").head().weight
+    assert torch.equal(told.head.weight, first)
+    assert not torch.allclose(trainer.student.get_output_embeddings().weight, first, atol=1e-3)
