@@ -15,6 +15,10 @@ from hdpo_env.stats import pass_at_k_over_problems
 
 VERSION = 1
 _MAX_IDS = 20
+_DOUBT = (
+    "The counts do not pin the distribution of pass rates down, and everything below follows from "
+    "it: take it as a rough guide."
+)
 
 
 def card_of(
@@ -102,7 +106,8 @@ def markdown(card: Mapping[str, Any]) -> str:
     if facts["posterior"]:
         parts += ["## How sure", _posterior(facts["posterior"])]
     if card["budget"]:
-        parts += ["## What a step buys", _budget(card["budget"])]
+        doubt = [_DOUBT] if facts["posterior"]["is_bounded"] else []
+        parts += ["## What a step buys", *doubt, _budget(card["budget"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -120,9 +125,10 @@ def _opening(facts: Mapping[str, Any]) -> str:
 
 def _posterior(posterior: Mapping[str, Any]) -> str:
     k = posterior["group_size"]
+    doubt = " (the counts do not pin it down)" if posterior["is_bounded"] else ""
     return (
-        f"Pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}). A problem that "
-        f"failed {k} times succeeds at least once in the next {k} with probability "
+        f"Pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}){doubt}. A problem "
+        f"that failed {k} times succeeds at least once in the next {k} with probability "
         f"{posterior['p_not_cliff']:.2f}; one rollout of it succeeds with probability "
         f"{posterior['cliff_pass_rate']:.4f}."
     )
