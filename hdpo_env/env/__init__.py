@@ -1,6 +1,7 @@
 """Problems as environments: one problem at a time (Gymnasium), or whole groups at once.
 
 Importing this package registers ``hdpo/<name>-v0`` with Gymnasium for every named problem source.
+``gymnasium.make("hdpo_env.env:hdpo/<name>-v0")`` imports it first: Gymnasium 1 loads no plugins.
 Observations, infos and renderings hold no gold answer, solution or hint, and never repeat what the
 verifier extracted or said.
 """
