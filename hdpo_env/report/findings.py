@@ -128,15 +128,15 @@ def failures(study: Study) -> list[str]:
 
 
 def _unmoved(study: Study) -> Iterator[str]:
-    for slice_name in [s for s in ("cliff", "faint") if s in study.slices]:
+    for slice_name in [s for s in dict.fromkeys((study.hard, "faint")) if s in study.slices]:
         key = study.hard_key.replace(f"eval/{study.hard}/", f"eval/{slice_name}/")
         stuck = []
-        for variant in study.ablation if slice_name == "faint" else study.main:
+        for variant in study.main if slice_name == study.hard else study.ablation:
             start, end = study.start(variant, key), study.end(variant, key)
             if start and end and end.mean - start.mean <= margin(study):
                 stuck.append(f"{variant} ({rate(start.mean)} to {rate(end.mean)})")
         if stuck:
-            yield f"{_upper(metric_name(key))} does not move beyond noise under {_list(stuck)}."
+            yield f"{_upper(metric_name(key))} does not rise beyond noise under {_list(stuck)}."
 
 
 def _costs(study: Study) -> Iterator[str]:

@@ -230,7 +230,7 @@ def _failures(study: Study) -> Markup:
         if found
         else el(
             "p",
-            "Nothing was found by these rules: a deciding metric that does not move, easy "
+            "Nothing was found by these rules: a deciding metric that does not rise, easy "
             "pass@1 lost against the baseline, saturated divergence, a teacher that loses the "
             "use of its context, a control that moves.",
         )

@@ -160,7 +160,7 @@ def test_every_failure_has_its_sentence_with_numbers() -> None:
         _run("hdpo-wild", [0.0, 0.9], others={"eval/control/pass@8": [0.0, 0.4]}),
     )
     found = "\n".join(failures(Study(runs)))
-    assert "Cliff pass@8 does not move beyond noise under grpo (.000 to .010)." in found
+    assert "Cliff pass@8 does not rise beyond noise under grpo (.000 to .010)." in found
     assert "easy pass@1 ends at .900 (one seed), 5.0 points below grpo" in found
     assert "faint-jsd starts with 93 % of its distilled tokens at the ceiling" in found
     assert "It ends at faint pass@8 .000 (one seed)." in found
@@ -198,7 +198,20 @@ def test_small_changes_are_no_failures() -> None:
 def test_a_cliff_slice_that_stays_high_has_not_moved() -> None:
     """Movement is the difference of end and start, not their size."""
     (sentence,) = failures(Study((_run("hdpo", [0.5, 0.5]),)))
-    assert sentence == "Cliff pass@8 does not move beyond noise under hdpo (.500 to .500)."
+    assert sentence == "Cliff pass@8 does not rise beyond noise under hdpo (.500 to .500)."
+
+
+@pytest.mark.parametrize(
+    ("ends", "headed"), [([0.5, 0.5], "leaves"), ([0.5, 0.2], "lowers"), ([0.5, 0.9], "lifts")]
+)
+def test_the_failures_agree_with_the_headline(ends: list[float], headed: str) -> None:
+    """On a slice of any name: whatever the headline does not call a gain is named as a failure."""
+    curves = {"eval/eval/pass@8": Curve((0, 1), tuple(ends))}
+    study = Study((Run("r", "hdpo", "hdpo", 0, {}, curves),))
+    assert headline(study).startswith(f"HDPO {headed} eval pass@8")
+    sentence = "Eval pass@8 does not rise beyond noise under hdpo (.500 to .{:.0f}00)."
+    expected = [] if headed == "lifts" else [sentence.format(10 * ends[1])]
+    assert failures(study) == expected
 
 
 def test_nothing_is_called_a_failure_without_cause() -> None:
