@@ -15,7 +15,7 @@ from functools import cache
 from random import Random
 
 from hdpo_env.errors import ConfigError
-from hdpo_env.problems.family import Family
+from hdpo_env.problems.family import Family, check_whole
 from hdpo_env.types import Problem, derive_seed
 
 # "faint" is meant for pre-training with next to no right steps (no support), "control" is never
@@ -54,7 +54,7 @@ class ChainFamily(Family):
     """Chains of ``length`` steps of one operator.
 
     Raises:
-        ConfigError: the operator is unknown or the length is below 1.
+        ConfigError: the operator is unknown or the length is no whole number from 1.
 
     >>> family = ChainFamily("+", 2)
     >>> family.answer("3+7+2")
@@ -72,6 +72,7 @@ class ChainFamily(Family):
         if self.operator not in OPERATORS:
             choices = " ".join(OPERATORS)
             raise ConfigError(f"operator {self.operator!r} is unknown: choose one of {choices}")
+        check_whole("length", self.length)
         if self.length < 1:
             raise ConfigError(f"length {self.length} is below 1: a chain has at least one step")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from random import Random
 from typing import overload
 
@@ -16,6 +17,16 @@ from hdpo_env.types import Problem, content_hash, derive_seed
 SPLIT_TENTHS = {"train": range(8), "eval": range(8, 9), "test": range(9, 10)}
 
 _MAX_DRAWS = 10_000
+
+
+def check_whole(name: str, value: object) -> None:
+    """Refuse a setting that must be a whole number and is none.
+
+    Raises:
+        ConfigError: it is a text, a fraction or something else.
+    """
+    if not isinstance(value, Integral):
+        raise ConfigError(f"{name} {value!r} is no whole number: give one, such as {name}=3")
 
 
 def split_of(question: str) -> str:
@@ -74,7 +85,7 @@ class FamilySource(Sequence[Problem]):
     """A lazy, indexable window on a family's stream.
 
     Raises:
-        ConfigError: the size is negative or the split is unknown.
+        ConfigError: the size is negative or no whole number, or the split is unknown.
     """
 
     family: Family
@@ -83,6 +94,7 @@ class FamilySource(Sequence[Problem]):
     size: int = 1000
 
     def __post_init__(self) -> None:
+        check_whole("size", self.size)
         if self.size < 0:
             raise ConfigError(f"size {self.size} is negative: give the number of problems wanted")
         if self.split not in SPLIT_TENTHS:

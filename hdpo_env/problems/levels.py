@@ -9,7 +9,7 @@ from random import Random
 from typing import ClassVar, NamedTuple
 
 from hdpo_env.errors import ConfigError
-from hdpo_env.problems.family import Family
+from hdpo_env.problems.family import Family, check_whole
 from hdpo_env.types import Problem
 
 MAX_LEVEL = 5
@@ -32,7 +32,7 @@ class LevelFamily(Family):
     A rung that happens to state the gold answer is left out of the ladder.
 
     Raises:
-        ConfigError: the level is outside 1 to 5.
+        ConfigError: the level is no whole number from 1 to 5.
     """
 
     level: int = 1
@@ -41,6 +41,7 @@ class LevelFamily(Family):
     makers: ClassVar[tuple[Callable[[Random], Worked], ...]] = ()
 
     def __post_init__(self) -> None:
+        check_whole("level", self.level)
         if not 1 <= self.level <= MAX_LEVEL:
             raise ConfigError(
                 f"level {self.level} is outside 1 to {MAX_LEVEL}: choose one in between"

@@ -13,7 +13,7 @@ from functools import cache
 from random import Random
 
 from hdpo_env.errors import ConfigError
-from hdpo_env.problems.family import SPLIT_TENTHS
+from hdpo_env.problems.family import SPLIT_TENTHS, check_whole
 from hdpo_env.problems.rows import load_problems
 from hdpo_env.types import Problem, derive_seed
 
@@ -31,6 +31,8 @@ def sample_problems(
     """
     if split not in SPLIT_TENTHS:
         raise ConfigError(f"split {split!r} is unknown: choose one of {', '.join(SPLIT_TENTHS)}")
+    if size is not None:
+        check_whole("size", size)
     if size is not None and size < 0:
         raise ConfigError(f"size {size} is negative: give the number of problems wanted")
     problems = list(_bundled(split))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import accumulate
 from random import Random
 from typing import Protocol, runtime_checkable
@@ -41,13 +41,29 @@ SourceFactory = Callable[..., ProblemSource]
 PROBLEMS: Registry[SourceFactory] = Registry("problems")
 
 
-def _of(family: Callable[..., Family], **fixed: object) -> SourceFactory:
+def _of(family: type[Family], **fixed: object) -> SourceFactory:
     def make(
         *, split: str = "train", seed: int = 0, size: int = 1000, **settings: object
     ) -> ProblemSource:
         return family(**fixed, **settings).source(split, seed, size)
 
-    return make
+    own = fields(family)  # pyright: ignore[reportArgumentType]  # every family is a dataclass
+    return _strict(make, *(f.name for f in own if f.name not in fixed))
+
+
+def _strict(make: SourceFactory, *own: str) -> SourceFactory:
+    """The factory, with a sentence for settings that it does not have."""
+    choices = ("split", "seed", "size", *own)
+
+    def strict(**settings: object) -> ProblemSource:
+        if unknown := [name for name in settings if name not in choices]:
+            raise ConfigError(
+                f"unknown setting {unknown[0]}={settings[unknown[0]]!r}; "
+                f"choose one of: {', '.join(choices)}"
+            )
+        return make(**settings)
+
+    return strict
 
 
 for _symbol, _name in OPERATORS.items():
@@ -69,7 +85,7 @@ LEVEL_FAMILIES: tuple[type[LevelFamily], ...] = (
 )
 for _family in LEVEL_FAMILIES:
     PROBLEMS.add(_family.kind, _of(_family))
-PROBLEMS.add("sample", sample_problems)
+PROBLEMS.add("sample", _strict(sample_problems))
 
 
 @dataclass(frozen=True)

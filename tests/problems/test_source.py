@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -61,3 +62,22 @@ def test_unknown_names_list_the_choices() -> None:
     """A misspelt source is answered with the table."""
     with pytest.raises(RegistryError, match="unknown problems 'chian'; choose one of: arithmetic"):
         PROBLEMS["chian"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("linear", {"level": "2"}, "level '2' is no whole number: give one, such as level=3"),
+        ("linear", {"level": 2.5}, "level 2.5 is no whole number"),
+        ("linear", {"size": "9"}, "size '9' is no whole number"),
+        ("sample", {"size": "9"}, "size '9' is no whole number"),
+        ("chain-add", {"length": "3"}, "length '3' is no whole number"),
+        ("linear", {"lvl": 2}, "unknown setting lvl=2; choose one of: split, seed, size, level"),
+        ("chain-add", {"operator": "#"}, "choose one of: split, seed, size, length"),
+        ("sample", {"level": 2}, "unknown setting level=2; choose one of: split, seed, size"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(name: str, settings: dict, message: str) -> None:
+    """A mistyped setting, or one of the wrong kind, is told with what would be right."""
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        PROBLEMS[name](**settings)
