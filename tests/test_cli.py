@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from hdpo_env.cli import COMMANDS
 from hdpo_env.cliffs import fit_prior
+from hdpo_env.commands import compare
 from hdpo_env.problems import ChainFamily
 
 HDPO = Path(sys.executable).with_name("hdpo")
@@ -373,3 +375,14 @@ def test_ids_go_to_a_file(rollouts: Callable[..., Path], tmp_path: Path) -> None
     assert (tmp_path / "ids.txt").read_text().split() == [f"p{i}" for i in range(50)]
     assert "(30 more: --ids FILE)" in done.stdout
     assert "50 groups of 2 rollouts" in done.stdout
+
+
+def test_the_compare_line_of_the_readme_is_understood_as_typed() -> None:
+    """--flags takes options although they begin with dashes; `--flags=` and no --flags work too."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    [line] = [row for row in readme.splitlines() if row.startswith("    hdpo compare --algos")]
+    options = compare.parse(shlex.split(line, comments=True)[2:])
+    assert (options.flags, options.seeds) == ("--steps 500", 3)
+    assert compare.parse(["--flags=--steps 5", "--seeds", "2"]).flags == "--steps 5"
+    assert compare.parse(["--seeds", "2"]).flags == ""
+    assert "Missing value for argument '--flags'" in refusal("compare", "--flags")

@@ -50,6 +50,16 @@ class Options:
     """Run again what is finished."""
 
 
+def parse(args: Sequence[str]) -> Options:
+    """The options; what follows ``--flags`` is its value although it begins with ``--`` itself."""
+    import tyro
+
+    words = list(args)
+    at = words.index("--flags") if "--flags" in words else len(words)
+    words[at : at + 2] = ["=".join(words[at : at + 2])] if at < len(words) else []
+    return tyro.cli(Options, args=words, prog="hdpo compare")
+
+
 def run(options: Options) -> int:
     """Run what is not finished yet, then write ``summary.json`` and ``report.html``."""
     for name, least in (("seeds", 1), ("workers", 0)):
