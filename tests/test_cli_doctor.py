@@ -11,7 +11,7 @@ import pytest
 from hdpo_env.cliffs import GroupRates
 from hdpo_env.cliffs.diagnosis import Vitals, diagnose, headline
 from hdpo_env.cliffs.evidence import Evidence
-from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause, Finding
+from hdpo_env.cliffs.triage import ABOUT, REMEDY, TEACHES, Cause, Finding
 from hdpo_env.commands import doctor
 from hdpo_env.errors import ConfigError, DataError
 
@@ -82,6 +82,17 @@ def test_a_healthy_run_has_no_symptom() -> None:
     metrics = {"privileged/cliffs_tried": 2.0, "privileged/kept": 3.0, "optim/grad_norm": 0.4}
     kinds = GroupRates(num_cliff=1, num_mixed=8, num_saturated=1)
     assert diagnose(Vitals(kinds, hard(1), metrics)) == []
+
+
+@pytest.mark.parametrize("cause", [Cause.HARD, Cause.SOLVABLE_WITH_PRIVILEGE])
+def test_a_run_is_not_told_to_begin_what_it_does(cause: Cause) -> None:
+    """A run that distils on its cliffs is not sent to --algo hdpo; one that does not still is."""
+    kinds, taught = GroupRates(num_cliff=1, num_mixed=1), {TEACHES: 4.0, "privileged/kept": 3.0}
+    [symptom] = diagnose(Vitals(kinds, hard(1, cause), taught))
+    assert ABOUT[cause] in symptom.sentence
+    assert "--algo hdpo" not in symptom.remedy
+    assert "--algo.distill." in symptom.remedy
+    assert REMEDY[cause] in {s.remedy for s in diagnose(Vitals(kinds, hard(1, cause)))}
 
 
 def run_dir(folder: Path, rows: list[dict[str, Any]]) -> Path:

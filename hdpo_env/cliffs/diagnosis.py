@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hdpo_env.cliffs.groups import GroupRates
-from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause, Finding
+from hdpo_env.cliffs.triage import ABOUT, TEACHES, Cause, Finding, remedy_of
 from hdpo_env.types import GroupKind
 
 MANY = 0.2  # a share of rollouts or groups from which on it is worth a word
@@ -84,7 +84,7 @@ def diagnose(vitals: Vitals) -> list[Symptom]:
             continue
         share = number / len(vitals.findings)
         sentence = f"{percent(share)} of the groups without a success: {ABOUT[cause]}"
-        found.append(Symptom(sentence, REMEDY[cause]))
+        found.append(Symptom(sentence, remedy_of(cause, vitals.metrics)))
     return found
 
 
@@ -121,7 +121,7 @@ def _cut(vitals: Vitals) -> Symptom | None:
 
 def _no_help(vitals: Vitals) -> Symptom | None:
     metrics = vitals.metrics
-    if not metrics.get("privileged/cliffs_tried") or metrics.get("privileged/kept", 1.0) > 0:
+    if not metrics.get(TEACHES) or metrics.get("privileged/kept", 1.0) > 0:
         return None
     rate = metrics.get("privileged/pass_rate", 0.0)
     return Symptom(
@@ -165,7 +165,7 @@ def _phantom(vitals: Vitals) -> Symptom | None:
 
 def _untaught(vitals: Vitals) -> Symptom | None:
     cliffs = vitals.kinds.rate(GroupKind.CLIFF)
-    if cliffs < MANY or not vitals.metrics or "privileged/cliffs_tried" in vitals.metrics:
+    if cliffs < MANY or not vitals.metrics or TEACHES in vitals.metrics:
         return None
     return Symptom(
         f"{percent(cliffs)} of groups are cliffs, and nothing is distilled on them",

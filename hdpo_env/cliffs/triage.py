@@ -8,7 +8,7 @@ may or may not help.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -60,6 +60,31 @@ REMEDY = {
     Cause.UNSOLVABLE_WITH_PRIVILEGE: "show more (another view), or leave these out for now",
     Cause.HARD: "sample more rollouts, or try privileged context (--algo hdpo)",
 }
+
+#: A metric that only a run which teaches from privileged rollouts on its cliffs writes.
+TEACHES = "privileged/cliffs_tried"
+
+_REMEDY_WHERE_TAUGHT = {
+    Cause.SOLVABLE_WITH_PRIVILEGE: "the run distils these already: give it more steps, or a larger "
+    "--algo.distill.weight",
+    Cause.HARD: "raise --algo.distill.max-cliff-prompts if it leaves these out, choose a --view "
+    "that can show them, or sample more rollouts",
+}
+
+
+def remedy_of(cause: Cause, metrics: Collection[str] = ()) -> str:
+    """What to do about a cause, given the names of the metrics that the run writes.
+
+    A run that has the metric `TEACHES` is not told to begin with what it does already.
+
+    >>> remedy_of(Cause.HARD)
+    'sample more rollouts, or try privileged context (--algo hdpo)'
+    >>> remedy_of(Cause.SOLVABLE_WITH_PRIVILEGE, {TEACHES})
+    'the run distils these already: give it more steps, or a larger --algo.distill.weight'
+    """
+    special = _REMEDY_WHERE_TAUGHT if TEACHES in metrics else {}
+    return special.get(cause, REMEDY[cause])
+
 
 _OF_OUTCOME = {
     Outcome.TIMEOUT: Cause.VERIFIER_FAULT,

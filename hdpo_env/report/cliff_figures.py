@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hdpo_env.cliffs import Beta, PriorFit, fit_prior
 from hdpo_env.cliffs.transitions import EscapeTime, Transitions
-from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
+from hdpo_env.cliffs.triage import ABOUT, Cause, remedy_of
 from hdpo_env.report.axes import Axis, rate
 from hdpo_env.report.bars import Bar, Series, bar_rows, histogram
 from hdpo_env.report.figures import KINDS, Figure, looks_of, slug
@@ -160,8 +160,9 @@ def causes(study: Study, variant: str) -> Figure | None:
     found = Counter(f.cause for run in study.variants[variant] for f in run.findings)
     if not found:
         return None
+    told = study.variants[variant][0].curves
     bars = [
-        Bar(name_of(cause), number, found.total(), f"{ABOUT[cause]}\n{REMEDY[cause]}")
+        Bar(name_of(cause), number, found.total(), f"{ABOUT[cause]}\n{remedy_of(cause, told)}")
         for cause, number in found.most_common()
     ]
     title = f"Why groups failed, {variant}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
+from hdpo_env.cliffs.triage import ABOUT, Cause, remedy_of
 from hdpo_env.report import figures, tables, texts
 from hdpo_env.report.cliff_figures import beliefs, causes, escapes, moves, name_of
 from hdpo_env.report.coverage import coverage
@@ -178,15 +178,24 @@ _CLIFFS = (
 
 
 def _causes(study: Study) -> Markup | None:
-    found = {
-        f.cause for v in figures.focus(study) for run in study.variants[v] for f in run.findings
-    }
+    found: dict[Cause, dict[str, list[str]]] = {}  # cause -> what to do -> the variants it is for
+    for variant in figures.focus(study):
+        runs = study.variants[variant]
+        for cause in {finding.cause for run in runs for finding in run.findings}:
+            advice = remedy_of(cause, runs[0].curves)
+            found.setdefault(cause, {}).setdefault(advice, []).append(variant)
     rows = [
-        join([el("dt", name_of(c)), el("dd", f"{ABOUT[c]}. What to do: {REMEDY[c]}.")])
+        join([el("dt", name_of(c)), el("dd", f"{ABOUT[c]}. What to do: {_advice(found[c])}.")])
         for c in Cause
         if c in found
     ]
     return el("dl", *rows) if rows else None
+
+
+def _advice(variants: Mapping[str, Sequence[str]]) -> str:
+    if len(variants) == 1:
+        return next(iter(variants))
+    return "; ".join(f"under {', '.join(names)}, {what}" for what, names in variants.items())
 
 
 def _problems(study: Study, problems: Iterable[Problem], *, show_gold: bool) -> Markup | None:

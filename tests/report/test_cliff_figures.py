@@ -25,6 +25,7 @@ from hdpo_env.report.cliff_figures import (
 )
 from hdpo_env.report.coverage import coverage
 from hdpo_env.report.histories import histories, ledger_of, windows
+from hdpo_env.report.html import page
 from hdpo_env.report.load import load_run
 from hdpo_env.report.records import Curve, EvalRow, GroupRow, Run
 from hdpo_env.report.study import Study
@@ -225,6 +226,27 @@ def test_causes_by_hand(tmp_path: Path) -> None:
     assert "truncated 3 of 5; no answer 2 of 5." in figure.chart
     assert "3 · 60 %" in figure.chart
     assert causes(Study((_run({"p": "c"}),)), "hdpo") is None
+
+
+def test_advice_knows_which_variant_distils_already(tmp_path: Path) -> None:
+    """The same cause in two variants: each gets its own advice, in the figure and in the list."""
+    evidence = {"outcomes": {"wrong": 4}, "answers": 4, "votes": 1}
+    counts = {"num_correct": 0, "num_wrong": 4, "num_abstained": 0}
+    row = {"step": 1, "problem_id": "p", "kind": "cliff", "evidence": evidence, **counts}
+    told = {"step": 1, "privileged/cliffs_tried": 2.0}
+    for name, metrics in (("grpo", {"step": 1, "a": 1}), ("hdpo", told)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.jsonl").write_text(json.dumps(metrics) + "\n")
+        (tmp_path / name / "groups.jsonl").write_text(json.dumps(row) + "\n")
+    study = Study((load_run(tmp_path / "grpo"), load_run(tmp_path / "hdpo")))
+    for variant, begins in (("grpo", True), ("hdpo", False)):
+        figure = causes(study, variant)
+        assert figure is not None
+        assert ("--algo hdpo" in figure.chart) is begins
+    text = page(study, "two")
+    advice = re.search(r"What to do: under grpo, (.*?); under hdpo, (.*?)</dd>", text)
+    assert advice is not None
+    assert ("--algo hdpo" in advice[1], "--algo hdpo" in advice[2]) == (True, False)
 
 
 def _brute(n: int, c: int, k: int) -> float:
