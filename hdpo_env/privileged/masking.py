@@ -13,7 +13,10 @@ from functools import lru_cache
 
 from hdpo_env.errors import ViewError
 from hdpo_env.types import Problem
+from hdpo_env.verifiers.compare.decide import SYNONYMS
+from hdpo_env.verifiers.compare.regions import EVERYTHING
 from hdpo_env.verifiers.forms import stated
+from hdpo_env.verifiers.parse.lexer import tokenize
 from hdpo_env.verifiers.parse.words import NUMBER_WORDS, SCALES
 from hdpo_env.verifiers.protocol import VERIFIERS, check_gold
 
@@ -27,6 +30,9 @@ _NEVER_FIRST = _CLOSE | set("=*/^_,;:.!?<>&|'%") | {r"\\", r"\cdot", r"\times", 
 _NEVER_LAST = (
     _OPEN | set("=*/^_,;:.?<>&+-$") | {r"\\", r"\cdot", r"\times", r"\div", r"\left", r"\end"}
 )
+_PHRASES = sorted(EVERYTHING.union(*SYNONYMS))  # answers in words that are not the gold's own
+_PROSE = {"word", "and", "or", "clause"}  # tokens that are no mathematics
+_LONGEST_NAME = 12  # the longest name of mathematics is shorter than this
 # No answer goes past the end of a sentence or a line, but for displayed formulas of several lines.
 _BREAK = re.compile(r"[.?!;:]\s|\n")
 _DISPLAY = re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}|\\\[.*?\\\]|\$\$.*?\$\$", re.DOTALL)
@@ -73,20 +79,21 @@ def _masked(verifier: str, golds: tuple[str, ...], problem_id: str, text: str) -
     def states_it(stretch: str) -> bool:
         return judge.verify(stated(verifier, stretch), golds).correct is True
 
+    spoken = {w.lower() for gold in golds for w in _TOKEN.findall(gold)}
+    spoken |= {_TOKEN.findall(phrase)[0] for phrase in _PHRASES if states_it(phrase)}
     pieces, at = [], 0
-    for start, stop in sorted(_statements(text, golds, states_it)):
+    for start, stop in sorted(_statements(text, golds, spoken, states_it)):
         pieces += [text[at:start], MASK]
         at = stop
     return "".join([*pieces, text[at:]])
 
 
 def _statements(
-    text: str, golds: Sequence[str], states_it: Callable[[str], bool]
+    text: str, golds: Sequence[str], spoken: set[str], states_it: Callable[[str], bool]
 ) -> Iterator[tuple[int, int]]:
     """Where the answer stands: disjoint stretches of characters, shortest first."""
     tokens = [(m.start(), m.end()) for m in _TOKEN.finditer(text)]
     words = [text[a:b] for a, b in tokens]
-    spoken = {w.lower() for gold in golds for w in _TOKEN.findall(gold)}
     longest = max(_MAX_TOKENS, *(2 * len(_TOKEN.findall(gold)) for gold in golds))
     ends = _stretch_ends(text, tokens, words, longest, spoken)
     is_taken = [False] * len(tokens)
@@ -141,4 +148,7 @@ def _is_meant(word: str, spoken: set[str]) -> bool:
     if not word.isalpha() or len(word) == 1:
         return True
     low = word.lower()
-    return low in spoken or low in NUMBER_WORDS or low in SCALES or not low.isascii()
+    if low in spoken or low in NUMBER_WORDS or low in SCALES or not low.isascii():
+        return True
+    # pi, sqrt, infinity, sinx, ab: what the verifier's parser reads as mathematics
+    return len(word) < _LONGEST_NAME and tokenize(word)[0].kind not in _PROSE

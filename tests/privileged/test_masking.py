@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hdpo_env.errors import ViewError
 from hdpo_env.privileged import MASK, mask_answer, privileged_prompt
+from hdpo_env.privileged.masking import states_answer
 from hdpo_env.problems import PROBLEMS
 from hdpo_env.types import Problem
 from hdpo_env.verifiers import VERIFIERS
@@ -44,6 +45,32 @@ WRITTEN = [
     (r"120^\circ", r"The angle is $180^\circ-60^\circ=120^\circ$, or $\frac{2\pi}{3}$ radians."),
     ("1.5", r"It takes $\frac{3}{2}$ hours, which is 1.5 hours or $1\frac12$ hours."),
     ("twelve", "There are twelve of them. Yes, 12."),
+]
+
+
+# Gold answer, and the same answer beginning with a plain word.
+SPELLED = [
+    (r"\sqrt{2}", "sqrt(2)"),
+    ("4", "sqrt(16)"),
+    (r"\pi", "pi"),
+    (r"\frac{\pi}{2}", "pi/2"),
+    (r"\infty", "infinity"),
+    (r"\ln 2", "ln 2"),
+    (r"\log 2", "log(2)"),
+    ("e^2", "exp(2)"),
+    (r"\sin x", "sin x"),
+    (r"\sin x", "sinx"),
+    (r"\cos\theta", "cos theta"),
+    (r"\lfloor x\rfloor", "floor(x)"),
+    ("xy", "yx"),
+    ("x^2", "xx"),
+    (r"\emptyset", "the empty set"),
+    (r"\text{no solution}", "none"),
+    (r"\text{undefined}", "does not exist"),
+    (r"\text{infinitely many}", "infinite solutions"),
+    (r"\text{yes}", "true"),
+    (r"\mathbb{R}", "all real numbers"),
+    (r"(-\infty, \infty)", "all reals"),
 ]
 
 
@@ -103,6 +130,19 @@ def test_no_stretch_of_a_masked_written_solution_is_the_answer(gold: str, soluti
     masked = mask_answer(problem, solution)
     assert MASK in masked
     assert accepted_stretches(problem, masked) == []
+
+
+@pytest.mark.parametrize(("gold", "spelling"), SPELLED)
+def test_spellings_that_begin_with_a_word_are_withheld(gold: str, spelling: str) -> None:
+    """Functions, constants and standing phrases: read as mathematics, or as the same answer."""
+    problem = Problem("q", (gold,))
+    text = f"This leaves us with {spelling} and so we end."
+    assert accepted_stretches(problem, text)
+    assert states_answer(problem, text)
+    masked = mask_answer(problem, text)
+    assert accepted_stretches(problem, masked) == []
+    assert masked.startswith("This leaves us with ")
+    assert masked.endswith(" and so we end.")
 
 
 @settings(max_examples=30)

@@ -14,7 +14,8 @@ from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, integer, letters, substitute, walk
 
-_SYNONYMS = (
+# texts that mean the same answer
+SYNONYMS = (
     frozenset({"no solution", "no solutions", "no real solution", "no real solutions", "none",
                "empty set", "emptyset", "\\emptyset", "there are no solutions", "no roots",
                "no real roots", "\\varnothing", "no such", "{}"}),
@@ -27,7 +28,7 @@ _UNQUALIFIED = r"(?!.*\b(?:or|yes|no|true|false|maybe)\b)"
 _REASONED = re.compile(
     r"(?:\\text\{)?\s*(yes|no|true|false)\s*[,.;:]" + _UNQUALIFIED, re.IGNORECASE | re.DOTALL
 )
-_MEMBERS = {word: i for i, group in enumerate(_SYNONYMS) for word in group}
+_MEMBERS = {word: i for i, group in enumerate(SYNONYMS) for word in group}
 _PARAMETERS = frozenset(["k", "n", "m", "l", "j", "t", "p", "q", "r", "s"])
 _ARROW = "vec:"  # what the lexer puts before a letter that is marked as a vector
 _ARBITRARY = frozenset({"C", "c", "K", "C_1", "c_1", "const"})

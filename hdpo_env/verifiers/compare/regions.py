@@ -15,7 +15,8 @@ INFINITY: Node = Sym("oo")
 MINUS_INFINITY: Node = Op("neg", (INFINITY,))
 _FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _LINEAR = frozenset({"+", "*", "/", "neg", "percent"})
-_EVERYTHING = frozenset(
+# texts that mean the whole line
+EVERYTHING = frozenset(
     {"all real numbers", "all reals", "all real", "real numbers", "any real number"}
 )
 
@@ -47,7 +48,7 @@ def region(node: Node) -> tuple[str | None, Region] | None:
         return None
     if not isinstance(node, Op):
         return None
-    if node.name == "text" and node.data in _EVERYTHING:
+    if node.name == "text" and node.data in EVERYTHING:
         return None, LINE
     rule = _RULES.get(node.name)
     return rule(node) if rule else None
@@ -69,7 +70,7 @@ def is_surely_region(node: Node) -> bool:
         inner = node.data == "in" and is_surely_region(node.args[-1])
         return inner or not {"=", "in", "~", "to", "equiv"} & set(node.data.split(","))
     if node.name == "text":
-        return node.data in _EVERYTHING
+        return node.data in EVERYTHING
     return node.name in ("cup", "cap", "minus", "builder")
 
 
