@@ -31,12 +31,18 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Look again and again until the run is finished or the reader has had enough."""
+    """Look again and again until the run is finished or the reader has had enough.
+
+    Raises:
+        ConfigError: the pause is not positive, or a file is to be watched instead of a folder.
+    """
     from hdpo_env.commands.watch_view import frame
     from hdpo_env.report.live import LiveRun
 
     if options.every <= 0:
         raise ConfigError(f"--every {options.every:g}: give the seconds between two looks, above 0")
+    if options.run.is_file():
+        raise ConfigError(f"{options.run} is a file: give its run's folder, {options.run.parent}")
     live_run = LiveRun(newest_run(options.run))
     live_run.refresh()
     first = frame(live_run, time.time())

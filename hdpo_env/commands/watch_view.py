@@ -45,7 +45,7 @@ def frame(run: LiveRun, now: float) -> RenderableType:
 
 def _head(run: LiveRun, now: float) -> Text:
     of = f" of {run.planned}" if run.planned is not None else ""
-    text = Text.assemble((run.folder.name, "bold"), f"  step {run.step}{of}")
+    text = Text.assemble((run.folder.name, "bold"), f"  {run.done}{of} steps done")
     elapsed = run.series("time_s")
     if elapsed:
         text.append(f"  {clock(elapsed[-1])} so far")
@@ -61,7 +61,7 @@ def _head(run: LiveRun, now: float) -> Text:
 def _bar(run: LiveRun) -> RenderableType:
     if run.planned is None:
         return Text()
-    return ProgressBar(total=max(1, run.planned), completed=run.step or 0, width=60)
+    return ProgressBar(total=max(1, run.planned), completed=run.done, width=60)
 
 
 def _numbers(run: LiveRun) -> Table:

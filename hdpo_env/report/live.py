@@ -121,6 +121,12 @@ class LiveRun:
         return max((step for curve in self.curves.values() for step in curve), default=None)
 
     @property
+    def done(self) -> int:
+        """How many steps are done: they are numbered from 0, and a last evaluation is none."""
+        known = 0 if self.step is None else self.step + 1
+        return known if self.planned is None else min(known, self.planned)
+
+    @property
     def planned(self) -> int | None:
         """How many steps the configuration asks for."""
         try:
@@ -150,9 +156,9 @@ class LiveRun:
     @property
     def left_s(self) -> float | None:
         """Seconds until the last planned step at the present pace; None if nobody can know."""
-        if self.step is None or self.planned is None or self.step_s is None:
+        if self.planned is None or self.step_s is None:
             return None
-        return max(0, self.planned - self.step) * self.step_s
+        return (self.planned - self.done) * self.step_s
 
     def is_silent(self, now: float) -> bool:
         """Whether nothing was written for suspiciously long; ``now`` is in seconds since 1970."""

@@ -98,14 +98,14 @@ def test_a_run_rewritten_beyond_the_last_look_is_read_again(tmp_path: Path) -> N
 
 
 def test_time_left_by_hand(tmp_path: Path) -> None:
-    """Slow first steps are forgotten: 30 steps of 2 s come last, 10 of 40 are left: 20 s."""
+    """Slow first steps are forgotten: 30 steps of 2 s come last, 9 of 40 are left: 18 s."""
     rows = [{"step": s, "time_s": 100.0 + 2 * s} for s in range(31)]
     rows[0]["time_s"] = 0.0
     folder = _write(tmp_path / "r", rows, steps=40)
     run = LiveRun(folder)
     run.refresh()
-    assert (run.step_s, run.left_s, run.is_finished) == (2.0, 20.0, False)
-    assert "step 30 of 40  2:40 so far  about 0:20 left" in _shown(run)
+    assert (run.step_s, run.left_s, run.is_finished) == (2.0, 18.0, False)
+    assert "31 of 40 steps done  2:40 so far  about 0:18 left" in _shown(run)
 
 
 def test_a_run_that_stopped_writing_is_called_silent(tmp_path: Path) -> None:
@@ -203,7 +203,30 @@ def test_once_prints_a_frame_and_tells_whether_there_is_one(tmp_path: Path) -> N
         [HDPO, "watch", tmp_path / "r", "--once"], capture_output=True, text=True, timeout=60
     )
     assert there.returncode == 0
-    assert "step 4 of 9" in there.stdout
+    assert "5 of 9 steps done" in there.stdout
+    file = subprocess.run(
+        [HDPO, "watch", tmp_path / "r" / "metrics.jsonl"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (file.returncode, file.stdout) == (2, "")
+    assert f"metrics.jsonl is a file: give its run's folder, {tmp_path / 'r'}" in file.stderr
+
+
+def test_steps_are_counted_as_the_trainer_counts_them(tmp_path: Path) -> None:
+    """Steps 0 to 5 are six steps, as an interrupted run says; the last evaluation is no seventh."""
+    folder = _write(tmp_path / "r", [{"step": s, "a": 1.0} for s in range(6)], steps=7)
+    run = LiveRun(folder)
+    run.refresh()
+    assert "6 of 7 steps done" in _shown(run)
+    _write(folder, [{"step": 6, "a": 1.0}])
+    run.refresh()
+    assert "7 of 7 steps done" in _shown(run)
+    assert not run.is_finished
+    _write(folder, [{"step": 7, "eval/eval/greedy": 0.5}])
+    run.refresh()
+    assert "7 of 7 steps done  finished" in _shown(run)
 
 
 def _until(read: int, wanted: bytes) -> bytes:
@@ -229,9 +252,9 @@ def test_watching_ends_politely(tmp_path: Path, leave: str) -> None:
         command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
     )
     try:
-        _until(mine, b"step 0 of 9")
+        _until(mine, b"1 of 9 steps")
         _write(folder, [{"step": 3, "groups/cliff_rate": 0.25}])
-        _until(mine, b"step 3 of 9")
+        _until(mine, b"4 of 9 steps")
         if leave == "q":
             os.write(mine, b"q")
         elif leave == "interrupt":
