@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hdpo_env import cli
 from hdpo_env.cli import COMMANDS
 from hdpo_env.cliffs import fit_prior
 from hdpo_env.commands import compare
@@ -57,6 +58,12 @@ def test_help_lists_every_command_and_each_has_a_module() -> None:
     for name in COMMANDS:
         assert f"\n  {name} " in done.stdout
         assert (Path(__file__).parents[1] / f"hdpo_env/commands/{name}.py").exists()
+
+
+def test_help_of_a_command_is_its_own() -> None:
+    """`hdpo help COMMAND` prints what `hdpo COMMAND --help` prints, and refuses a misspelt one."""
+    assert hdpo("help", "show").stdout == hdpo("show", "--help").stdout
+    assert "did you mean 'train'?" in refusal("help", "trian")
 
 
 def test_help_needs_no_package_and_show_needs_no_torch() -> None:
@@ -386,3 +393,30 @@ def test_the_compare_line_of_the_readme_is_understood_as_typed() -> None:
     assert compare.parse(["--flags=--steps 5", "--seeds", "2"]).flags == "--steps 5"
     assert compare.parse(["--seeds", "2"]).flags == ""
     assert "Missing value for argument '--flags'" in refusal("compare", "--flags")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["cliffs", "in.jsonl", "--ids", "./in.jsonl"], "--ids in.jsonl would overwrite"),
+        (["verify", "in.jsonl", "--out", "link.jsonl"], "--out link.jsonl would overwrite"),
+        (["eval", "--model", "m", "--data", "in.jsonl", "--out", "in.jsonl"], "would overwrite"),
+        (["export", "in.jsonl", "--to", "trl", "--out", "in.jsonl"], "would overwrite"),
+        (["export", "linear", "--to", "trl", "--rollouts", "in.jsonl", "--out", "in.jsonl"], "woul"),
+        (["export", "in.jsonl", "--to", "verl"], "pass --out verl.jsonl to replace it"),
+    ],
+)  # fmt: skip
+def test_no_command_overwrites_what_it_reads_or_was_not_told_to(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The same file under another name counts; nothing has been touched when it is refused."""
+    monkeypatch.chdir(tmp_path)
+    row = {"question": "1+1?", "answer": "2", "problem_id": 1, "completion": "2", "gold": "2"}
+    for name in ("in.jsonl", "verl.jsonl"):
+        Path(name).write_text(json.dumps(row), encoding="utf-8")
+    Path("link.jsonl").symlink_to("in.jsonl")
+    assert cli.main(words) == 2
+    assert says in capsys.readouterr().err
+    assert all(json.loads(path.read_text()) == row for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 3
