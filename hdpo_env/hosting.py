@@ -47,12 +47,15 @@ def _shipped(name: str) -> Verifier:
 
 def judged(
     completion: str,
-    gold: str | Iterable[str],
+    gold: object,
     *,
     verifier: str = "math",
     finish_reason: str | None = None,
 ) -> Verdict:
-    r"""The verdict on a completion, from any thread; golds may come as numpy or pyarrow sequences.
+    r"""The verdict on a completion, from any thread, by golds as hosts give them.
+
+    ``gold`` is a text, a number, or a list, a numpy or pyarrow sequence of them. None is no gold:
+    without any the verifier abstains.
 
     Raises:
         RegistryError: no verifier has this name.
@@ -60,7 +63,8 @@ def judged(
     >>> judged(r"\boxed{4}", ["4", "four"]).correct
     True
     """
-    golds = gold if isinstance(gold, str) else tuple(str(text) for text in gold)
+    given = (gold,) if isinstance(gold, str) or not isinstance(gold, Iterable) else gold
+    golds = tuple(str(text) for text in given if text is not None)
     return _shipped(verifier).verify(completion, golds, finish_reason=finish_reason)
 
 

@@ -20,10 +20,28 @@ def test_a_missing_host_is_named_with_its_remedy() -> None:
     assert require("json", "json").loads("1") == 1
 
 
-@pytest.mark.parametrize("gold", ["0.5", ["1/2", "x"], ("x", "0.5"), np.array(["0.5"], object)])
+@pytest.mark.parametrize(
+    "gold",
+    [
+        "0.5",
+        ["1/2", "x"],
+        ("x", "0.5"),
+        np.array(["0.5"], object),
+        0.5,
+        [None, 0.5],
+        np.float64(0.5),
+    ],
+)
 def test_golds_come_in_any_sequence(gold: object) -> None:
-    """A string, a list, a tuple, and what parquet readers give."""
-    assert judged(r"\boxed{\frac12}", gold).correct is True  # type: ignore[arg-type]
+    """A string, a number, a list, a tuple, and what parquet readers give."""
+    assert judged(r"\boxed{\frac12}", gold).correct is True
+    assert judged(r"\boxed{\frac13}", gold).correct is False
+
+
+@pytest.mark.parametrize("gold", [None, [], [None]])
+def test_without_a_gold_nothing_is_judged(gold: object) -> None:
+    """A missing gold is a fault of the data: an abstention, not a wrong answer."""
+    assert judged(r"\boxed{4}", gold).outcome is Outcome.BAD_GOLD
 
 
 def test_a_cut_completion_is_no_answer() -> None:
