@@ -80,9 +80,9 @@ def correct(completion: Any, info: dict[str, Any], state: Any) -> float:
 
 
 def _text(completion: Any) -> str:
-    """The last message's text; the host gives messages as mappings or objects."""
+    """The last message's text, empty if it has none; messages come as mappings or objects."""
     if isinstance(completion, str):
         return completion
-    last = completion[-1]
-    content = last["content"] if isinstance(last, dict) else last.content
+    last = completion[-1] if completion else {}
+    content = (last.get("content") if isinstance(last, dict) else last.content) or ""
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
