@@ -22,6 +22,13 @@ class Generous(ExactVerifier):
     def verify(self, completion, gold, *, finish_reason=None):
         return super().verify(str(gold if isinstance(gold, str) else gold[0]), gold)
 
+class Raising(ExactVerifier):
+    def verify(self, completion, gold, *, finish_reason=None):
+        raise OSError("no such grammar")
+
+def factory():
+    raise RuntimeError("no key")
+
 problems = [Problem("1+1", ("2",), verifier="exact")]
 same_id = [Problem("a", ("1",), id="x"), Problem("b", ("2",), id="x")]
 
@@ -86,6 +93,18 @@ def test_the_command_on_own_parts(own: str, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["check", f"{own}:env", f"{own}:same_id", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [f["status"] for f in found] == ["ok", "failed"]
+
+
+def test_a_part_that_raises_is_broken_and_the_rest_is_checked(
+    own: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A verifier's or a factory's own error is a finding, which names it, and stops nothing."""
+    targets = [f"{own}:{name}" for name in ("Raising", "factory", "env")]
+    assert cli.main(["check", *targets, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [f["status"] for f in found] == ["failed", "failed", "ok"]
+    assert "no such grammar" in found[0]["detail"]
+    assert found[1]["detail"] == "RuntimeError: no key"
 
 
 def test_the_command_on_hosts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from hdpo_env.conformance import Finding, Host, check_host, host_named, hosts
+from hdpo_env.errors import ConfigError
 from hdpo_env.targets import check_target, shipped_targets
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not exercised": "-"}
@@ -85,8 +86,12 @@ def _check_target(target: str) -> Finding:
     try:
         with _quiet():
             kind = check_target(target)
+    except ConfigError:  # the command line is wrong, not the part
+        raise
     except (AssertionError, Warning) as broken:
         return Finding("hdpo_env", target, "failed", str(broken))
+    except Exception as error:
+        return Finding("hdpo_env", target, "failed", f"{type(error).__name__}: {error}")
     return Finding("hdpo_env", target, "ok", kind)
 
 
