@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hdpo_env import cli
-from hdpo_env.cli import COMMANDS
+from hdpo_env.cli import COMMANDS, main
 from hdpo_env.cliffs import fit_prior
 from hdpo_env.commands import compare
 from hdpo_env.problems import ChainFamily
@@ -402,10 +401,13 @@ def test_the_compare_line_of_the_readme_is_understood_as_typed() -> None:
         (["verify", "in.jsonl", "--out", "link.jsonl"], "--out link.jsonl would overwrite"),
         (["eval", "--model", "m", "--data", "in.jsonl", "--out", "in.jsonl"], "would overwrite"),
         (["export", "in.jsonl", "--to", "trl", "--out", "in.jsonl"], "would overwrite"),
-        (["export", "linear", "--to", "trl", "--rollouts", "in.jsonl", "--out", "in.jsonl"], "woul"),
+        (
+            ["export", "linear", "--to", "trl", "--rollouts", "in.jsonl", "--out", "in.jsonl"],
+            "would overwrite",
+        ),
         (["export", "in.jsonl", "--to", "verl"], "pass --out verl.jsonl to replace it"),
     ],
-)  # fmt: skip
+)
 def test_no_command_overwrites_what_it_reads_or_was_not_told_to(
     words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -416,7 +418,7 @@ def test_no_command_overwrites_what_it_reads_or_was_not_told_to(
     for name in ("in.jsonl", "verl.jsonl"):
         Path(name).write_text(json.dumps(row), encoding="utf-8")
     Path("link.jsonl").symlink_to("in.jsonl")
-    assert cli.main(words) == 2
+    assert main(words) == 2
     assert says in capsys.readouterr().err
     assert all(json.loads(path.read_text()) == row for path in tmp_path.iterdir())
     assert len(list(tmp_path.iterdir())) == 3

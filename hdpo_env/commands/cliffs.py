@@ -15,6 +15,7 @@ from hdpo_env.commands.card import card_of, write_card
 from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import Details, causes, read_details, suspects
 from hdpo_env.commands.dialects import DIALECTS
+from hdpo_env.commands.places import check_out
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
 from hdpo_env.errors import ConfigError, DataError
@@ -82,6 +83,7 @@ def run(options: Options) -> int:
         raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
     if options.causes and Path("-") in options.files:
         raise ConfigError("--causes reads the rollouts twice: give a file instead of -")
+    check_out("--ids", options.ids, options.files)
     VERIFIERS[options.verifier]  # an unknown name is refused before a million lines are read
     tally = Tally()
     for path in options.files:

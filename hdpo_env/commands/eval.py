@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from hdpo_env.commands.places import ColumnsOption, find_problems
+from hdpo_env.commands.places import ColumnsOption, check_out, find_problems
 from hdpo_env.config import check_ks
 from hdpo_env.errors import ConfigError
 from hdpo_env.prompts import TEMPLATES
@@ -65,6 +65,7 @@ class Options:
 def run(options: Options) -> int:
     """Sample, judge, and print the estimates."""
     _check(options)
+    check_out("--out", options.out, [options.data])
     problems = find_problems(
         options.data,
         field_map=options.field_map,

@@ -6,12 +6,13 @@ import json
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from hdpo_env.commands.places import ColumnsOption, find_problems
-from hdpo_env.errors import DataError
+from hdpo_env.commands.places import ColumnsOption, check_out, find_problems
+from hdpo_env.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +58,13 @@ def run(options: Options) -> int:
     """Write the rows; the exit code is 1 if problems were left out.
 
     Raises:
+        ConfigError: a file would be overwritten that is read, or that nobody named.
         DataError: no problem could be exported.
     """
     from hdpo_env.exports import CARRIERS
 
     carrier = CARRIERS[options.to]
+    path = _path(options, carrier.name)
     problems = find_problems(
         options.problems,
         field_map=options.field_map,
@@ -80,10 +83,17 @@ def run(options: Options) -> int:
     if not export:
         reason = export.left_out[0].reason
         raise DataError(f"none of {len(problems)} problems could be exported: {reason}")
-    path = options.out or f"{carrier.name}.jsonl"
     export.save(path)
     _tell(export, carrier, path, options)
     return 1 if export.left_out else 0
+
+
+def _path(options: Options, name: str) -> str:
+    read = [options.problems, *([options.rollouts] if options.rollouts else [])]
+    check_out("--out", options.out, read)
+    if options.out is None and Path(f"{name}.jsonl").exists():
+        raise ConfigError(f"{name}.jsonl exists: pass --out {name}.jsonl to replace it, or another")
+    return options.out or f"{name}.jsonl"
 
 
 def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:

@@ -1,15 +1,16 @@
-"""How problems are named on the command line."""
+"""How problems are named on the command line, and outputs kept off inputs."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from hdpo_env.errors import DataError
+from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems import FIELD_MAPS, PROBLEMS, ChainFamily, load_problems
 from hdpo_env.types import Problem
 
@@ -19,6 +20,19 @@ ColumnsOption = Annotated[
 ]
 _FAMILY_SIZE = 1000  # families have no end
 _CHAIN = re.compile(r"chain([+#*@])(\d+)")
+
+
+def check_out(option: str, out: str | Path | None, inputs: Iterable[str | Path]) -> None:
+    """Refuse, before any work, an output that is one of the files a command reads.
+
+    Raises:
+        ConfigError: they are the same file, by whatever name.
+    """
+    if out is None or not Path(out).exists():
+        return
+    for path in map(Path, inputs):
+        if path.exists() and path.samefile(out):
+            raise ConfigError(f"{option} {out} would overwrite what is read: name another file")
 
 
 def find_problem(place: str, *, field_map: str = "plain", split: str = "train") -> Problem:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from hdpo_env.commands.places import check_out
 from hdpo_env.errors import ConfigError, DataError, MissingDependencyError
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
@@ -82,6 +83,7 @@ def run(options: Options) -> int:
         return _one(verifier.verify(*options.what), options)
     if len(options.what) != 1:
         raise ConfigError("give a completion and its gold answer, or one file of them")
+    check_out("--out", options.out, options.what)
     return _file(verifier, options)
 
 

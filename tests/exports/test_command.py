@@ -47,9 +47,10 @@ def test_problems_left_out_are_counted_aloud(
     assert "wrote 1 rows for opsd to opsd.jsonl" in shown.out
     assert "left out 2 problems:\n  2 x problem ID has no solution" in shown.err
     assert "SECRET" not in shown.out + shown.err
-    assert main(["export", "mine.jsonl", "--to", "opsd", "--strict"]) == 2
+    over = ["--out", "opsd.jsonl"]
+    assert main(["export", "mine.jsonl", "--to", "opsd", "--strict", *over]) == 2
     assert "has no solution" in capsys.readouterr().err
-    assert main(["export", "mine.jsonl", "--to", "opsd", "--view", "hints:1"]) == 2
+    assert main(["export", "mine.jsonl", "--to", "opsd", "--view", "hints:1", *over]) == 2
     assert "none of 3 problems could be exported" in capsys.readouterr().err
 
 
