@@ -15,7 +15,7 @@ import pytest
 from hdpo_plugins.verl.reward import compute_score
 
 from hdpo_env.commands.cliff_facts import summarize
-from hdpo_env.commands.details import read_details
+from hdpo_env.commands.details import GroupDetail, read_details
 from hdpo_env.commands.dialects import DIALECTS, recognise
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file
@@ -291,3 +291,11 @@ def test_phantom_gradients_are_gauged(tmp_path: Path) -> None:
     verl.write_text("".join(json.dumps(line) + "\n" for line in lines))
     settled = tally_file(verl, LineFormat()).formats[str(verl)]
     assert read_details({verl: settled}).phantom_rate == 1.0
+
+
+def test_an_abstention_does_not_hide_a_phantom_gradient() -> None:
+    """NaN compares with nothing: the range is that of the other rewards, wherever it stands."""
+    detail = GroupDetail()
+    for reward in (math.nan, 0.5, None, 0.0):
+        detail.note_reward(reward)
+    assert detail.rewards == (0.0, 0.5)

@@ -43,8 +43,8 @@ class GroupDetail:
     rewards: tuple[float, float] | None = None
 
     def note_reward(self, reward: object) -> None:
-        """Widen the range of rewards."""
-        if isinstance(reward, (int, float)):
+        """Widen the range of rewards; null and NaN were trained on by nobody."""
+        if isinstance(reward, (int, float)) and reward == reward:
             low, high = self.rewards or (reward, reward)
             self.rewards = min(low, reward), max(high, reward)
 
