@@ -75,28 +75,51 @@ def mean_over_problems(
     confidence: float = 0.95,
     num_resamples: int = 2000,
     seed: int = 0,
+    bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Estimate:
     """The mean of one number per problem, with a bootstrap over problems.
 
     Whole problems are resampled, so the dependence among one problem's rollouts is respected
     (cluster bootstrap, percentile ends).
 
-    Raises:
-        DataError: there is no problem.
+    Where all n problems have one value v, a bootstrap would claim certainty. Problems that differ
+    from v may then still be a share q with (1 - q)^n >= (1 - confidence) / 2, the limit of Clopper
+    and Pearson (Biometrika 26, 1934) for 0 of n; each moves the mean at most to one of ``bounds``,
+    between which every value lies. The ends are those of the largest such q.
 
-    >>> mean_over_problems([0.5, 0.5, 0.5])
-    Estimate(value=0.5, low=0.5, high=0.5)
+    Raises:
+        DataError: there is no problem, or a value is out of ``bounds``.
+
+    >>> [round(x, 3) for x in mean_over_problems([0.0, 0.0, 0.0])]
+    [0.0, 0.0, 0.708]
     """
+    data, blocks = _within(values, *bounds), _blocks(num_resamples)
+    tail = (1 - _checked(confidence)) / 2
+    if data.min() == data.max():
+        return _of_equals(float(data[0]), data.size, tail, *bounds)
+    rng = np.random.default_rng(derive_seed("bootstrap", seed))
+    means = np.concatenate([_resampled_means(data, n, rng) for n in blocks])
+    ends = np.quantile(means, [tail, 1 - tail])
+    return Estimate(float(data.mean()), float(ends[0]), float(ends[1]))
+
+
+def _within(values: Sequence[float], low: float, high: float) -> np.ndarray:
     data = np.asarray(values, dtype=float)
     if data.ndim != 1 or not data.size:
         raise DataError(
             f"got {data.shape} values: give one number for each of one or more problems"
         )
-    rng = np.random.default_rng(derive_seed("bootstrap", seed))
-    means = np.concatenate([_resampled_means(data, n, rng) for n in _blocks(num_resamples)])
-    tail = (1 - _checked(confidence)) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Estimate(float(data.mean()), float(low), float(high))
+    if data.min() < low or data.max() > high:
+        raise DataError(
+            f"values reach from {data.min():g} to {data.max():g}, outside of {low:g} to {high:g}: "
+            "name their range with bounds"
+        )
+    return data
+
+
+def _of_equals(value: float, num: int, tail: float, low: float, high: float) -> Estimate:
+    share = 1 - tail ** (1 / num)  # of problems that may differ and were not met
+    return Estimate(value, value - share * (value - low), value + share * (high - value))
 
 
 def _resampled_means(data: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
@@ -132,6 +155,8 @@ def paired_difference(
 ) -> Estimate:
     """Mean of ``second - first`` over the same problems, with a paired bootstrap.
 
+    Both are rates, so that a difference is in -1 to 1.
+
     Raises:
         DataError: the two runs do not cover the same number of problems, or none.
 
@@ -144,9 +169,8 @@ def paired_difference(
             "in the same order"
         )
     differences = [b - a for a, b in zip(first, second, strict=True)]
-    return mean_over_problems(
-        differences, confidence=confidence, num_resamples=num_resamples, seed=seed
-    )
+    settings = {"num_resamples": num_resamples, "seed": seed}
+    return mean_over_problems(differences, confidence=confidence, **settings, bounds=(-1.0, 1.0))
 
 
 def maj_at_k(votes: Sequence[Hashable | None], correct: Hashable, k: int) -> float:

@@ -136,6 +136,48 @@ def test_clustered_intervals_cover_and_naive_ones_do_not() -> None:
     assert naive < 800
 
 
+def test_agreeing_problems_leave_doubt_by_hand() -> None:
+    """Three failures of three: up to 1 - .025^(1/3) = .7076; ten successes: from .025^(1/10)."""
+    assert mean_over_problems([0.0] * 3) == pytest.approx((0, 0, 0.7076), abs=1e-4)
+    assert mean_over_problems([1.0] * 10) == pytest.approx((1, 0.6915, 1), abs=1e-4)
+    assert pass_at_k_over_problems([(2, 1)] * 3, 1) == pytest.approx(
+        (0.5, 0.1462, 0.8538), abs=1e-4
+    )
+    assert paired_difference([0.0] * 3, [0.0] * 3) == pytest.approx((0, -0.7076, 0.7076), abs=1e-4)
+    assert paired_difference([0.0] * 3, [1.0] * 3) == pytest.approx((1, -0.4152, 1), abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 60])
+def test_agreement_rarely_misleads(n: int) -> None:
+    """The chance that n yes-no problems agree and their 95 % interval misses is .025 a side.
+
+    Summed exactly over fine rates, the worst of them comes within 1 % of that bound.
+    """
+    rates = np.linspace(0, 1, 20_001)
+    none, every = mean_over_problems([0.0] * n), mean_over_problems([1.0] * n)
+    low, high = (1 - rates) ** n * (rates > none.high), rates**n * (rates < every.low)
+    for missed in (low, high):
+        assert 0.025 * 0.99 <= missed.max() <= 0.025
+
+
+@given(
+    st.integers(1, 40),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.lists(st.floats(-1, 1), min_size=1, max_size=4),
+)
+def test_agreement_on_any_value_rarely_misleads(
+    n: int, value: float, q: float, others: list[float]
+) -> None:
+    """If a share q of problems has other values, n agree with chance (1 - q)^n: misses are rarer.
+
+    The truth is any distribution on [-1, 1] with an atom of 1 - q at ``value``.
+    """
+    truth = (1 - q) * value + q * sum(others) / len(others)
+    _, low, high = mean_over_problems([value] * n, bounds=(-1.0, 1.0))
+    assert low - 1e-12 <= truth <= high + 1e-12 or (1 - q) ** n <= 0.025 + 1e-12
+
+
 def test_pairing_removes_what_the_runs_share() -> None:
     """Two runs on problems of very different difficulty: paired ends are far tighter than apart."""
     rng = np.random.default_rng(1)
@@ -193,5 +235,7 @@ def test_empty_and_mismatched_data_are_refused() -> None:
         paired_difference([0.0], [0.0, 1.0])
     with pytest.raises(ConfigError, match="confidence 95"):
         mean_over_problems([0.5], confidence=95)
+    with pytest.raises(DataError, match="from 0 to 8, outside of 0 to 1"):
+        mean_over_problems([0.0, 8.0])
     with pytest.raises(ConfigError, match="num_resamples is 0"):
         mean_over_problems([0.5], num_resamples=0)

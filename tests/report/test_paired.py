@@ -82,4 +82,4 @@ def test_without_a_baseline_the_first_variant_is_the_reference() -> None:
     assert reference(Study(runs)) == "hdpo-a"
     table = paired_table(Study(runs))
     assert table is not None
-    assert _cells(table)[1][:3] == ["hdpo-b", "1", "+1.000 +1.000 to +1.000"]
+    assert _cells(table)[1][:3] == ["hdpo-b", "1", "+1.000 −.950 to +1.000"]
