@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -62,7 +63,25 @@ def main(args: Sequence[str] | None = None) -> int:
         sentence = _sentence(error)
         if is_debugging or sentence is None:
             raise
-        return _stop(2, sentence)
+        return _stop(2, _option(words, error) + sentence)
+
+
+def _option(words: Sequence[str], error: Exception) -> str:
+    """The option that an unknown name was given to, for it may be called otherwise than its kind.
+
+    >>> from hdpo_env.errors import RegistryError
+    >>> _option(["export", "linear", "--to", "tlr"], RegistryError("unknown carrier 'tlr'", "tlr"))
+    '--to: '
+    """
+    from hdpo_env.errors import RegistryError
+
+    option = ""
+    for word in words if isinstance(error, RegistryError) else ():
+        if word.startswith("--"):
+            option, _, word = word.partition("=")
+        if {*error.args[1:]} & {*re.split(r"[+:]", word)}:
+            return f"{option}: " if option else ""
+    return ""
 
 
 def _dispatch(words: Sequence[str]) -> int:

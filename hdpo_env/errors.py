@@ -32,7 +32,7 @@ class ViewError(DataError):
 
 
 class RegistryError(HdpoError, KeyError):
-    """An unknown or duplicate name."""
+    """An unknown or duplicate name. ``args`` are the sentence and, if unknown, the name."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""  # KeyError would print the repr

@@ -32,7 +32,7 @@ class Registry(Generic[T]):
     """
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind
+        self.kind, self.words = kind, kind.replace("_", " ")
         self._table: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> None:
@@ -42,7 +42,7 @@ class Registry(Generic[T]):
             RegistryError: the name is taken.
         """
         if name in self._table:
-            raise RegistryError(f"{self.kind} {name!r} is already registered; choose another name")
+            raise RegistryError(f"{self.words} {name!r} is already registered; choose another name")
         self._table[name] = value
 
     def __getitem__(self, name: str) -> T:
@@ -56,7 +56,8 @@ class Registry(Generic[T]):
             return self._table[name]
         except KeyError:
             choices = ", ".join(sorted(self)) or "(none)"
-            raise RegistryError(f"unknown {self.kind} {name!r}; choose one of: {choices}") from None
+            message = f"unknown {self.words} {name!r}; choose one of: {choices}"
+            raise RegistryError(message, name) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._table or name in self._offers()

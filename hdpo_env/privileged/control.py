@@ -40,7 +40,7 @@ def _altered(problem: Problem) -> str:
             return other
     raise ViewError(
         f"the answer of problem {problem.id} has no number to change, which view 'wrong_answer' "
-        "needs: pass group=, whose wrong answers it then uses"
+        "needs: give its rollouts (group=, or --rollouts of hdpo export) to quote their mistakes"
     )
 
 

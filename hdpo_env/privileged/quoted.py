@@ -52,8 +52,8 @@ def _remark(problem: Problem, rollout: Rollout) -> str:
 def _rollouts(problem: Problem, group: Group | None, view: str) -> Sequence[Rollout]:
     if group is None:
         raise ViewError(
-            f"view {view!r} quotes from rollouts of problem {problem.id}: pass group=, the "
-            "problem's group of student rollouts"
+            f"view {view!r} quotes from rollouts of problem {problem.id}, and none are given: "
+            "give them (group=, or --rollouts of hdpo export)"
         )
     if group.problem.id != problem.id:
         raise ViewError(

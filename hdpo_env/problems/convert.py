@@ -125,7 +125,9 @@ def _suggest(row: Row) -> str:
         if all(_reads(FIELD_MAPS[name], field, row) for field in ("question", "answer"))
     ]
     found = f"the row has {', '.join(map(str, row)) or 'no columns'}"
-    return f"{found}: use field_map={fitting[0]!r}" if fitting else f"{found}: pass a FieldMap"
+    if fitting:
+        return f"{found}: read it with field map {fitting[0]!r} (--field-map {fitting[0]})"
+    return f"{found}: name the columns in a field map (--field-map question=COL,answer=COL)"
 
 
 def _reads(columns: FieldMap, name: str, row: Row) -> bool:

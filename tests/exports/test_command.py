@@ -128,7 +128,7 @@ def test_the_summary_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     [
         (["linear", "--to", "tlr"], "unknown carrier 'tlr'"),
         (["linear", "--to", "trl", "--view", "prefix:9"], "9 is not a share"),
-        (["linear", "--to", "trl", "--template", "hpdo"], "unknown privileged_template 'hpdo'"),
+        (["linear", "--to", "trl", "--template", "hpdo"], "unknown privileged template 'hpdo'"),
         (["nowhere.jsonl", "--to", "trl"], "nothing is at 'nowhere.jsonl'"),
         (["linear", "--to", "trl", "--out", "rows.csv"], "let it end in"),
     ],

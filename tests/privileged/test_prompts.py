@@ -119,7 +119,7 @@ def test_unknown_views_and_templates_list_the_choices() -> None:
     """Misspelt names are answered with the table."""
     with pytest.raises(RegistryError, match="unknown view 'soluton'; choose one of: answer"):
         privileged_prompt(RICH, "soluton")
-    with pytest.raises(RegistryError, match="unknown privileged_template 'x'"):
+    with pytest.raises(RegistryError, match="unknown privileged template 'x'"):
         privileged_prompt(RICH, "answer", "x")
     assert {"none", "answer", "solution"} <= set(VIEWS)
     assert set(TEMPLATES) >= {t.student.name for t in map(PRIVILEGED_TEMPLATES.__getitem__, WORDED)}

@@ -166,8 +166,16 @@ def test_composition_keeps_the_order_and_repeats_nothing(group_of: GroupOf) -> N
         ("none+answer", ConfigError, "'none' shows nothing and composes with nothing"),
         ("solutoin:0.5", RegistryError, "unknown view 'solutoin'; choose one of: answer"),
         ("answer+solutoin", RegistryError, "unknown view 'solutoin'"),
-        ("sibling", ViewError, "'sibling' quotes from rollouts.*pass group="),
-        ("feedback", ViewError, "'feedback' quotes from rollouts.*pass group="),
+        (
+            "sibling",
+            ViewError,
+            "'sibling' quotes from rollouts.*none are given: give them .group=, or --rollouts",
+        ),
+        (
+            "feedback",
+            ViewError,
+            "'feedback' quotes from rollouts.*none are given: give them .group=, or --rollouts",
+        ),
     ],
 )
 def test_names_that_mean_nothing_are_refused(
@@ -186,7 +194,7 @@ def test_what_a_problem_lacks_is_said_with_a_remedy(group_of: GroupOf) -> None:
         "masked_solution": ("has no solution", None),
         "prefix:0.5": ("has no solution", None),
         "hints:1": ("has no hints.*view='prefix:0.25'", None),
-        "wrong_answer": ("no number to change.*pass group=", None),
+        "wrong_answer": ("no number to change.*give its rollouts .group=, or --rollouts", None),
         "sibling": ("no rollout.*is correct", group_of(poor, "x")),
         "feedback": ("no rollout.*failed", group_of(poor, r"\boxed{GOLD}")),
     }

@@ -142,9 +142,9 @@ def test_invalid_utf8_is_one_bad_line(tmp_path: Path) -> None:
 def test_a_missing_column_names_the_map_that_fits(tmp_path: Path) -> None:
     """The remedy says which columns there are and which ready map reads them."""
     report = load_problems(write(tmp_path / "m.jsonl", MATH))
-    assert "the row has problem, level, type, solution: use field_map='math'" in str(
-        report.bad_rows[0]
-    )
+    bad = str(report.bad_rows[0])
+    assert "the row has problem, level, type, solution: read it with field map 'math' " in bad
+    assert bad.endswith("(--field-map math)")
 
 
 def test_reports_hold_no_gold(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_field_maps_are_checked() -> None:
     """Unknown fields and unknown names are refused with the choices."""
     with pytest.raises(ConfigError, match=r"unknown fields \['quesion'\]"):
         FieldMap.parse("quesion=q")
-    with pytest.raises(RegistryError, match="unknown field_map 'gsm9k'"):
+    with pytest.raises(RegistryError, match="unknown field map 'gsm9k'"):
         load_problems("x", field_map="gsm9k")
     assert {"plain", "gsm8k", "math", "openmathinstruct2", "dapo"} <= set(FIELD_MAPS)
 

@@ -89,7 +89,7 @@ REFUSED = [
     ({"hdpo.weight": -1.0}, "distill weight"),
     ({"hdpo.reenter_after": -1}, "--hdpo.reenter_after"),
     ({"hdpo.view": "solutoin"}, "--hdpo.view: unknown view 'solutoin'; choose one of"),
-    ({"hdpo.template": "hdop"}, "--hdpo.template: unknown privileged_template 'hdop'; choose"),
+    ({"hdpo.template": "hdop"}, "--hdpo.template: unknown privileged template 'hdop'; choose"),
     ({"hdpo.template": "The answer is {context}."}, "put {prompt} into it"),
 ]
 
