@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from hdpo_env.commands.verify import read_pairs
+from hdpo_env.commands.pairs import read_pairs
 from hdpo_env.problems.rows import load_problems
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_env.verifiers.audit import Disagreement, Finding, audit, differences

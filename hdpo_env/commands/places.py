@@ -22,14 +22,26 @@ _FAMILY_SIZE = 1000  # families have no end
 _CHAIN = re.compile(r"chain([+#*@])(\d+)")
 
 
-def check_out(option: str, out: str | Path | None, inputs: Iterable[str | Path]) -> None:
-    """Refuse, before any work, an output that is one of the files a command reads.
+def check_limit(limit: int | None) -> None:
+    """Refuse to read fewer rows than one.
 
     Raises:
-        ConfigError: they are the same file, by whatever name.
+        ConfigError: the limit is less than 1.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"--limit is {limit}: choose at least 1, or leave it out to read all")
+
+
+def check_out(option: str, out: str | Path | None, inputs: Iterable[str | Path]) -> None:
+    """Refuse, before any work, an output that is a folder or one of the files a command reads.
+
+    Raises:
+        ConfigError: it is a folder, or the same file, by whatever name.
     """
     if out is None or not Path(out).exists():
         return
+    if Path(out).is_dir():
+        raise ConfigError(f"{option} {out} is a folder: name a file")
     for path in map(Path, inputs):
         if path.exists() and path.samefile(out):
             raise ConfigError(f"{option} {out} would overwrite what is read: name another file")
@@ -78,8 +90,10 @@ def find_problems(
     Without a limit, all rows of a file or data set and 1000 problems of a family.
 
     Raises:
+        ConfigError: the limit is less than 1.
         DataError: nothing is there, or no row can be a problem.
     """
+    check_limit(limit)
     size = _FAMILY_SIZE if limit is None else limit
     if chain := _CHAIN.fullmatch(data):
         return ChainFamily(chain[1], int(chain[2])).source(split, seed, size)

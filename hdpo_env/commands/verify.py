@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
 import tyro
 
+from hdpo_env.commands.pairs import Pair, read_pairs
 from hdpo_env.commands.places import check_out
-from hdpo_env.errors import ConfigError, DataError, MissingDependencyError
+from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 
@@ -37,7 +38,7 @@ class Options:
     gold_field: str = "gold"
     """Field with the gold answer, or a list of accepted forms."""
     label_field: str = "correct"
-    """Field that says what is true, if known: true or false."""
+    """Field that says what is true, if known: true or false, yes or no, 1 or 0."""
     finish_reason_field: str = "finish_reason"
     """Field that says length where a token limit cut the completion."""
     verifier: str = "math"
@@ -58,36 +59,38 @@ class Options:
     """Print the numbers as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One line of a file."""
-
-    completion: str
-    gold: str | tuple[str, ...]
-    label: bool | None
-    finish_reason: str | None
-
-
 def run(options: Options) -> int:
     """Judge and print."""
-    judge: Any = VERIFIERS[options.verifier]
-    if options.boxed_only:
-        from hdpo_env.verifiers import MathVerifier
-
-        if options.verifier != "math":
-            raise ConfigError(f"--boxed-only is for --verifier math, not {options.verifier}")
-        verifier: Any = MathVerifier(policy="boxed_only")
-    else:
-        verifier = judge()
-    if len(options.what) == 2:
-        return _one(verifier.verify(*options.what), options)
-    if len(options.what) != 1:
+    verifier = _verifier(options)
+    if len(options.what) not in (1, 2):
         raise ConfigError("give a completion and its gold answer, or one file of them")
-    check_out("--out", options.out, options.what)
-    return _file(verifier, options)
+    is_file = len(options.what) == 1
+    check_out("--out", options.out, options.what if is_file else ())
+    if options.out is not None:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+    if is_file:
+        return _file(verifier, options)
+    if os.path.isfile(options.what[0]):  # of any text, as Path.is_file is not
+        raise ConfigError(
+            f"{options.what[0]!r} is a file: give it alone, with a gold on each of its lines "
+            "(--gold-field names the field)"
+        )
+    return _one(verifier.verify(*options.what), options)
+
+
+def _verifier(options: Options) -> Any:
+    if not options.boxed_only:
+        return VERIFIERS[options.verifier]()
+    if options.verifier != "math":
+        raise ConfigError(f"--boxed-only is for --verifier math, not {options.verifier}")
+    from hdpo_env.verifiers import MathVerifier
+
+    return MathVerifier(policy="boxed_only")
 
 
 def _one(verdict: Verdict, options: Options) -> int:
+    if options.out is not None:
+        _write(options.out, [verdict])
     facts = {**asdict(verdict), "outcome": verdict.outcome.value}
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
@@ -95,64 +98,6 @@ def _one(verdict: Verdict, options: Options) -> int:
         print(verdict.outcome.name + (f": {verdict.reason}" if verdict.reason else ""))
         print(f"answer {verdict.extracted!r}, stage {verdict.stage}, {verdict.ms:.2f} ms")
     return {True: 0, False: 1, None: 2}[verdict.correct]
-
-
-def read_pairs(
-    path: Path,
-    *,
-    completion: str = "completion",
-    gold: str = "gold",
-    label: str = "correct",
-    finish_reason: str = "finish_reason",
-    limit: int | None = None,
-) -> list[Pair]:
-    """The lines of a .jsonl or .parquet file as pairs.
-
-    Raises:
-        DataError: the file is missing, or a line lacks a completion or a gold.
-    """
-    pairs = []
-    for number, row in enumerate(islice(_rows(path), limit), start=1):
-        if not isinstance(row, Mapping) or not {completion, gold} <= set(row):
-            found = ", ".join(row) if isinstance(row, Mapping) else type(row).__name__
-            raise DataError(
-                f"{path.name}:{number} lacks {completion!r} or {gold!r} (it has {found}): name the "
-                "fields with --completion-field and --gold-field"
-            )
-        golds = row[gold]
-        accepted = tuple(map(str, golds)) if isinstance(golds, (list, tuple)) else str(golds)
-        truth = row.get(label)
-        known = truth if isinstance(truth, bool) else None
-        pairs.append(Pair(str(row[completion]), accepted, known, row.get(finish_reason)))
-    return pairs
-
-
-def _rows(path: Path) -> Iterator[Any]:
-    if str(path) == "-":
-        yield from _objects(sys.stdin, "standard input")
-        return
-    if not path.is_file():
-        raise DataError(f"there is no file {str(path)!r}: give a .jsonl or .parquet file")
-    if path.suffix == ".parquet":
-        try:
-            from pyarrow import parquet
-        except ImportError:
-            raise MissingDependencyError(
-                "reading parquet needs pyarrow: pip install 'hdpo_env[data]'"
-            ) from None
-        yield from parquet.read_table(path).to_pylist()
-        return
-    with path.open(encoding="utf-8") as lines:
-        yield from _objects(lines, path.name)
-
-
-def _objects(lines: Iterable[str], name: str) -> Iterator[Any]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            if line.strip():
-                yield json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{name}:{number} is not JSON ({error})") from None
 
 
 def _file(verifier: Any, options: Options) -> int:
@@ -191,7 +136,7 @@ def _judge(verifier: Any, pairs: Sequence[Pair], options: Options) -> list[Verdi
 def summarize(pairs: Sequence[Pair], verdicts: Sequence[Verdict], seconds: float) -> dict[str, Any]:
     """Counts of outcomes, abstention rate, throughput, and agreement with labels if there are any.
 
-    An abstention agrees with no label.
+    An abstention agrees with no label; a label that is neither true nor false counts as none.
     """
     outcomes = Counter(v.outcome for v in verdicts)
     facts: dict[str, Any] = {
@@ -202,6 +147,8 @@ def summarize(pairs: Sequence[Pair], verdicts: Sequence[Verdict], seconds: float
     }
     labelled = [(p.label, v.correct) for p, v in zip(pairs, verdicts, strict=True)]
     labelled = [(label, correct) for label, correct in labelled if label is not None]
+    if unusable := sum(p.is_mislabelled for p in pairs):
+        facts["unusable_labels"] = unusable
     if labelled:
         facts["accuracy"] = sum(label is got for label, got in labelled) / len(labelled)
         facts["missed"] = sum(label and got is not True for label, got in labelled)
@@ -224,6 +171,8 @@ def _print_summary(facts: dict[str, Any], verdicts: Sequence[Verdict], slowest: 
             f"right on {facts['accuracy']:.2%} of the labelled lines: {facts['missed']} right "
             f"answers missed, {facts['paid_wrongly']} wrong ones paid"
         )
+    if "unusable_labels" in facts:
+        print(f"{facts['unusable_labels']} labels are neither true nor false: they do not count")
     rate = facts["items_per_s"] or 0.0
     print(f"abstentions {facts['abstention_rate']:.2%}, {rate:,.0f} items/s")
     ranked = sorted(enumerate(verdicts, start=1), key=lambda pair: -pair[1].ms)

@@ -9,8 +9,10 @@ from types import ModuleType
 
 import pytest
 
+from hdpo_env.cli import main
 from hdpo_env.commands import audit as audit_command
 from hdpo_env.commands import verify as verify_command
+from hdpo_env.commands.pairs import Pair, read_pairs
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.types import Outcome, Problem, Verdict
 from hdpo_env.verifiers import MathVerifier
@@ -105,7 +107,11 @@ def test_verify_reads_parquet_as_it_reads_lines(tmp_path: Path) -> None:
     rows = [{"completion": "\\boxed{4}", "gold": ["4", "4.0"], "correct": True}]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
     lines = write(tmp_path / "a.jsonl", list(rows))
-    assert verify_command.read_pairs(tmp_path / "a.parquet") == verify_command.read_pairs(lines)
+    assert read_pairs(tmp_path / "a.parquet") == read_pairs(lines)
+
+
+def piped(text: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode()))
 
 
 def test_verify_reads_standard_input(
@@ -113,27 +119,93 @@ def test_verify_reads_standard_input(
 ) -> None:
     """`hdpo verify -` judges what is piped in, and names a broken line by its number."""
     good = json.dumps({"completion": "\\boxed{4}", "gold": "4"})
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{good}\n\n{good}\n"))
+    monkeypatch.setattr("sys.stdin", piped(f"{good}\n\n{good}\n"))
     assert verify_command.run(verify_command.Options(what=("-",), json=True)) == 0
     assert json.loads(capsys.readouterr().out)["outcomes"] == {"correct": 2}
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{good}\n{{\n"))
+    monkeypatch.setattr("sys.stdin", piped(f"{good}\n{{\n"))
     with pytest.raises(DataError, match="standard input:2 is not JSON"):
         verify_command.run(verify_command.Options(what=("-",)))
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{}\n", "name the fields"), ("{\n", "not JSON"), ("", "no lines"), (None, "no file")],
+    [
+        (b"\n{}\n", "in.jsonl:2 lacks .*name the fields"),
+        (b"{\n", "in.jsonl:1 is not JSON"),
+        (b'\n{"gold": "\xff"}', "in.jsonl:2 is not JSON .*decode"),
+        (b'{"gold": "4", "completion": [4]}', "in.jsonl:1: 'completion' is a list, not a string"),
+        (b"", "no lines"),
+        (None, "no file"),
+    ],
 )
 def test_verify_names_what_is_wrong_with_a_file(
-    tmp_path: Path, content: str | None, message: str
+    tmp_path: Path, content: bytes | None, message: str
 ) -> None:
-    """Missing fields, broken JSON, an empty file and a missing one each say what to do."""
+    """Missing fields, broken lines, an empty file and a missing one each say what to do."""
     path = tmp_path / "in.jsonl"
     if content is not None:
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         verify_command.run(verify_command.Options(what=(str(path),)))
+
+
+def test_what_is_no_answer_is_not_judged_as_its_name(tmp_path: Path) -> None:
+    """Null and boolean golds are bad golds even if the completion says None; null says nothing."""
+    rows: list[dict[str, object]] = [
+        {"completion": "\\boxed{None}", "gold": None},
+        {"completion": "\\boxed{True}", "gold": True},
+        {"completion": None, "gold": "None"},
+        {"completion": 4, "gold": 4},
+    ]
+    outcomes = [
+        MathVerifier().verify(p.completion, p.gold).outcome for p in pairs_of(tmp_path, rows)
+    ]
+    bad, none = Outcome.BAD_GOLD, Outcome.NO_ANSWER
+    assert outcomes == [bad, bad, none, Outcome.CORRECT]
+
+
+def pairs_of(folder: Path, rows: list[dict[str, object]]) -> list[Pair]:
+    return read_pairs(write(folder / "in.jsonl", rows))
+
+
+def test_labels_are_understood_or_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Yes, no, 1 and 0 are labels; any other word is said not to count, and a null is no label."""
+    labels = ("yes", "NO", 1, 0.0, "maybe", 2, [], None)
+    rows: list[dict[str, object]] = [
+        {"completion": "\\boxed{4}", "gold": "4", "correct": label} for label in labels
+    ]
+    pairs = pairs_of(tmp_path, rows)
+    assert [p.label for p in pairs] == [True, False, True, False, None, None, None, None]
+    options = verify_command.Options(what=(str(tmp_path / "in.jsonl"),), workers=0)
+    assert verify_command.run(options) == 0
+    shown = capsys.readouterr().out
+    assert "right on 50.00% of the labelled lines" in shown
+    assert "3 labels are neither true nor false" in shown
+
+
+def test_verify_refuses_what_it_would_misread(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file's name as a completion, a folder as a file, a folder as --out, a limit below one."""
+    path = write(tmp_path / "in.jsonl", [{"completion": "4", "gold": "4"}])
+
+    def refused(*words: str) -> str:
+        assert main(["verify", *words]) == 2
+        return capsys.readouterr().err
+
+    assert "in.jsonl' is a file: give it alone" in refused(str(path), "0.5")
+    assert "is a folder: give a .jsonl" in refused(str(tmp_path))
+    assert "is a folder: name a file" in refused(str(path), "--out", str(tmp_path))
+    assert "--limit is -1: choose at least 1" in refused(str(path), "--limit", "-1")
+
+
+def test_verify_writes_where_it_is_told(tmp_path: Path) -> None:
+    """--out holds the verdict of one completion too, in a folder that need not exist."""
+    out = tmp_path / "new" / "out.jsonl"
+    assert main(["verify", "\\boxed{4}" * 300, "5", "--out", str(out)]) == 1
+    assert json.loads(out.read_text())["outcome"] == "wrong"
 
 
 def test_audit_reports_a_files_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

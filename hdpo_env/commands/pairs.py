@@ -1,0 +1,106 @@
+"""Completions with their gold answers, from the lines of a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hdpo_env.commands.places import check_limit
+from hdpo_env.commands.rollout_lines import golds_of
+from hdpo_env.commands.tally import parquet_lines
+from hdpo_env.errors import DataError
+
+_LABELS: dict[object, bool] = {
+    **dict.fromkeys((True, "true", "yes", "correct", "1"), True),
+    **dict.fromkeys((False, "false", "no", "wrong", "0"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One line of a file.
+
+    ``gold`` is empty where the line's is null or no text, which verifiers call a bad gold;
+    ``is_mislabelled`` says that a label is there which says neither right nor wrong.
+    """
+
+    completion: str
+    gold: tuple[str, ...]
+    label: bool | None
+    finish_reason: str | None
+    is_mislabelled: bool = False
+
+
+def read_pairs(
+    path: Path,
+    *,
+    completion: str = "completion",
+    gold: str = "gold",
+    label: str = "correct",
+    finish_reason: str = "finish_reason",
+    limit: int | None = None,
+) -> list[Pair]:
+    """The lines of a .jsonl or .parquet file as pairs; a null completion is an empty one.
+
+    Raises:
+        ConfigError: ``limit`` is less than 1.
+        DataError: the file is missing or broken, or a line lacks a completion or a gold.
+    """
+    check_limit(limit)
+    pairs = []
+    for number, row in islice(_rows(path), limit):
+        if not isinstance(row, Mapping) or not {completion, gold} <= set(row):
+            found = ", ".join(row) if isinstance(row, Mapping) else type(row).__name__
+            raise DataError(
+                f"{path.name}:{number} lacks {completion!r} or {gold!r} (it has {found}): name the "
+                "fields with --completion-field and --gold-field"
+            )
+        said = "" if row[completion] is None else row[completion]
+        if isinstance(said, bool) or not isinstance(said, (str, int, float)):
+            kind = type(said).__name__
+            raise DataError(f"{path.name}:{number}: {completion!r} is a {kind}, not a string")
+        reason = row.get(finish_reason)
+        pairs.append(
+            Pair(
+                completion=str(said),
+                gold=() if isinstance(row[gold], bool) else golds_of(row[gold]) or (),
+                label=_label(row.get(label)),
+                finish_reason=reason if isinstance(reason, str) else None,
+                is_mislabelled=row.get(label) is not None and _label(row[label]) is None,
+            )
+        )
+    return pairs
+
+
+def _label(value: object) -> bool | None:
+    known = value.strip().lower() if isinstance(value, str) else value
+    return _LABELS.get(known) if isinstance(known, (str, int, float)) else None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    if str(path) == "-":
+        yield from _objects(sys.stdin.buffer, "standard input")
+        return
+    if path.is_dir():
+        raise DataError(f"{str(path)!r} is a folder: give a .jsonl or .parquet file of it")
+    if not path.exists():
+        raise DataError(f"there is no file {str(path)!r}: give a .jsonl or .parquet file")
+    if path.suffix == ".parquet":
+        yield from _objects(parquet_lines(path), path.name)
+        return
+    with path.open("rb") as lines:
+        yield from _objects(lines, path.name)
+
+
+def _objects(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                yield number, json.loads(line)
+        except ValueError as error:  # of bytes that are no UTF-8 as well
+            raise DataError(f"{name}:{number} is not JSON ({error})") from None
