@@ -121,6 +121,8 @@ def test_views_that_a_problem_cannot_show_are_left_out() -> None:
     audits = {audit.view: audit for audit in found}
     assert (audits["solution"].num_cliffs, audits["solution"].num_left_out) == (0, 5)
     assert audits["solution"].pass_rate is None
+    assert f"problem {bare[0].id} has no solution" in (audits["solution"].left_out_why or "")
+    assert audits["answer"].left_out_why is None
     assert (audits["answer"].num_cliffs, audits["answer"].escape_rate) == (5, 1.0)
 
 
@@ -192,6 +194,14 @@ def test_the_command_ranks_views(capsys: pytest.CaptureFixture[str]) -> None:
     assert first["escape_rate"] == first["teachable_rate"] == 1.0
     assert last["pass_rate"] is None  # the chain has no words for it
     assert "of 4 problems are cliffs" in told.err
+    assert last["left_out_why"].endswith("choose another view or template")
+    assert run(replace(options, json=False)) == 0
+    told = capsys.readouterr().out
+    title, heads, *_ = filter(None, map(str.strip, told.splitlines()))
+    assert title == "views on 4 cliffs of chain#6, --n 2"
+    for column in heads.split()[1:]:
+        assert f"{column}: " in told, f"column {column} is not explained"
+    assert f"answer: left out, since {last['left_out_why']}" in told
     with pytest.raises(RegistryError, match="sollution"):
         run(replace(options, views=("sollution",)))
     with pytest.raises(DataError, match="is a cliff at 2 rollouts"):

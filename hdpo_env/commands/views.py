@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from hdpo_env.types import Group, Problem
 
 
+_LEGEND = {
+    "teach": "share of rollouts that may teach: correct, derived, not copied, nothing given away",
+    "pass": "pass rate with the view",
+    "opens": "share of cliffs with a success",
+    "stays": "pass rate without the view after half a derivation",
+    "copied": "share of a correct completion's words that repeat the view",
+    "early": "share of correct completions that answer before deriving anything",
+    "tells": "share of rollouts with a phrase that gives the view away",
+    "tokens": "mean length of a completion",
+    "of": "cliffs that can be shown",
+}
+
+
 def run(policy: Policy, problems: Sequence[Problem], options: Options) -> int:
     """Find the cliffs among the problems, try the views on them, and print the ranking.
 
@@ -90,11 +103,12 @@ def _print_table(audits: Sequence[ViewAudit], num_cliffs: int, options: Options)
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    title = f"views on {num_cliffs} cliffs of {options.data}, {options.n} rollouts each"
+    cliffs = "1 cliff" if num_cliffs == 1 else f"{num_cliffs} cliffs"
+    title = f"views on {cliffs} of {options.data}, --n {options.n}"
     table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    heads = ("view", "teach", "pass", "opens", "stays", "copied", "early", "tells", "tokens", "of")
-    for name in heads:
+    for name in ("view", *_LEGEND):
         table.add_column(name, justify="left" if name == "view" else "right", no_wrap=True)
     for a in audits:
         if a.pass_rate is None:
@@ -112,10 +126,9 @@ def _print_table(audits: Sequence[ViewAudit], num_cliffs: int, options: Options)
         )
     console = Console()
     console.print(table)
-    console.print(
-        "teach: share of rollouts that may teach; opens: cliffs with a success; stays: pass rate "
-        "without the view after half a derivation; of: cliffs that can be shown",
-        soft_wrap=True,
-    )
-    if blank := [a.view for a in audits if a.pass_rate is None]:
-        console.print(f"nothing to show in: {', '.join(blank)}", soft_wrap=True)
+    for name, meaning in _LEGEND.items():
+        console.print(Text(f"{name:>6}: {meaning}"), soft_wrap=True)
+    for a in audits:
+        if a.pass_rate is None:
+            why = a.left_out_why or "no rollout was judged: the verifier abstained"
+            console.print(Text(f"{a.view}: left out, since {why}"), soft_wrap=True)

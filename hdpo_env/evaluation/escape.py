@@ -47,6 +47,7 @@ class ViewAudit:
         copy_ratio: mean share of a correct completion's words in runs that the context holds.
         early_rate: share of correct completions that state the answer before any derivation.
         telltale_rate: share with a phrase that gives the context away.
+        left_out_why: why the first of the cliffs left out could not be shown; None if all could.
         survival: the student's pass rate without the view, when it is given the first half of a
             correct privileged derivation; None if nothing could be tried.
     """
@@ -63,6 +64,7 @@ class ViewAudit:
     early_rate: float
     telltale_rate: float
     survival: float | None = None
+    left_out_why: str | None = None
 
     def row(self) -> dict[str, Any]:
         """A JSON-able object."""
@@ -122,7 +124,8 @@ def _audited(
     def prompt_of(problem: Problem) -> Prompt:
         return shown(problem, view, group=own[problem.id])
 
-    usable = [g.problem for g in cliffs if _can(prompt_of, g.problem)]
+    refusals = {g.problem.id: _refusal(prompt_of, g.problem) for g in cliffs}
+    usable = [g.problem for g in cliffs if refusals[g.problem.id] is None]
     groups = draw(usable, prompt_of, view)
     rollouts = [r for g in groups for r in g.rollouts]
     contexts = {
@@ -154,6 +157,7 @@ def _audited(
         early_rate=_mean([float(e) for e in early]),
         telltale_rate=_mean([float(gives_away(r)) for r in rollouts]),
         survival=_survival(right, {p.id: p for p in usable}, shown, view, draw),
+        left_out_why=next((why for why in refusals.values() if why), None),
     )
 
 
@@ -171,17 +175,17 @@ def _survival(
     def prompt_of(problem: Problem) -> Prompt:
         return shown(problem, HALF)
 
-    groups = draw([p for p in halves if _can(prompt_of, p)], prompt_of, f"{view} survives")
+    groups = draw([p for p in halves if not _refusal(prompt_of, p)], prompt_of, f"{view} survives")
     judged = [float(c) for g in groups for c in g.correct if c is not None]
     return _mean(judged) if judged else None
 
 
-def _can(prompt_of: PromptOf, problem: Problem) -> bool:
+def _refusal(prompt_of: PromptOf, problem: Problem) -> str | None:
     try:
         prompt_of(problem)
-    except ViewError:
-        return False
-    return True
+    except ViewError as error:
+        return str(error)
+    return None
 
 
 def words(text: str) -> list[str]:
