@@ -29,6 +29,8 @@ def prepare_golds(texts: tuple[str, ...]) -> Golds:
     >>> prepare_golds(("3", "4")).error
     "the gold answers '3' and '4' contradict each other"
     """
+    if not texts:
+        return Golds((), "there is no gold answer, or it is not text")
     stripped = [gold_text(text) for text in texts]
     usable = [text for text in stripped if text.strip()]
     if not usable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Protocol, runtime_checkable
 
@@ -51,10 +51,13 @@ VERIFIERS.add("choice", _lazy("simple", "ChoiceVerifier"))
 def gold_texts(gold: str | Sequence[str]) -> tuple[str, ...]:
     """The accepted golds as a tuple, whether one string or several was given.
 
+    It is empty where any is no text, such as a null or a number: a verifier then says BAD_GOLD.
+
     >>> gold_texts("4"), gold_texts(["4", "four"])
     (('4',), ('4', 'four'))
     """
-    return (gold,) if isinstance(gold, str) else tuple(gold)
+    given = (gold,) if isinstance(gold, str) or not isinstance(gold, Iterable) else tuple(gold)
+    return given if all(isinstance(text, str) for text in given) else ()
 
 
 def check_gold(verifier: Verifier, gold: str | Sequence[str]) -> str | None:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,16 @@ def test_the_registry_holds_working_verifiers() -> None:
         assert check_gold(verifier, " ") is not None
     with pytest.raises(RegistryError, match="choose one of"):
         VERIFIERS["maths"]
+
+
+@pytest.mark.parametrize("name", ["math", "exact", "numeric", "gsm8k", "choice"])
+@pytest.mark.parametrize("gold", [None, True, 4, (), ["4", None]], ids=repr)
+def test_a_gold_that_is_no_text_is_a_bad_gold(name: str, gold: Any) -> None:
+    """Not a fault of the verifier: the verdict says what is wrong, and names no exception."""
+    verdict = VERIFIERS[name]().verify("4", gold)
+    assert verdict.outcome is Outcome.BAD_GOLD
+    assert "gold" in verdict.reason
+    assert "Error" not in verdict.reason
 
 
 def test_exact_extracts_nothing() -> None:
