@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hdpo_plugins.openrlhf.reward.judging import scored, shared_judge
-
 from hdpo_env.hosting import require
+from hdpo_plugins.openrlhf.reward.judging import scored, shared_judge
 
 _agent = require("openrlhf.utils.agent", "openrlhf>=0.11,<0.12")
 

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hdpo_plugins.openrlhf.labels import read_label
-from hdpo_plugins.openrlhf.reward.texts import completion_of, without_marks
-
 from hdpo_env.errors import ConfigError
 from hdpo_env.hosting import number_of
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS, MathVerifier, Verifier, VerifierPool
+from hdpo_plugins.openrlhf.labels import read_label
+from hdpo_plugins.openrlhf.reward.texts import completion_of, without_marks
 
 _WITHOUT_PROMPT = Verdict(Outcome.ERROR, reason="the query does not begin with its prompt")
 # What chat models write after their last word; OpenRLHF decodes with special tokens.

@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hdpo_plugins.openrlhf.reward.judging import Judge, Settings, scored
-from hdpo_plugins.openrlhf.reward.protocol import RefusalError, body_of, columns_of
-
 from hdpo_env.errors import ConfigError
 from hdpo_env.hosting import require
+from hdpo_plugins.openrlhf.reward.judging import Judge, Settings, scored
+from hdpo_plugins.openrlhf.reward.protocol import RefusalError, body_of, columns_of
 
 INSTALL = "fastapi>=0.115"
 

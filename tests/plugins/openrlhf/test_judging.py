@@ -4,12 +4,12 @@ import doctest
 import importlib
 
 import pytest
-from hdpo_plugins.openrlhf.reward.judging import Judge, Settings
-from hdpo_plugins.openrlhf.reward.texts import completion_of, without_marks
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hdpo_env.errors import ConfigError
+from hdpo_plugins.openrlhf.reward.judging import Judge, Settings
+from hdpo_plugins.openrlhf.reward.texts import completion_of, without_marks
 
 words = st.text("ab1 \n", max_size=12)
 

@@ -224,8 +224,9 @@ def test_a_server_that_is_told_to_end_finishes_what_it_has():
 
 def test_the_agent_scores_like_the_reward_file():
     """One turn of the agent ends the conversation with the verdict on its own words."""
-    from hdpo_plugins.openrlhf.reward.agent_func import AgentExecutor
     from openrlhf.utils.agent import AgentExecutorBase
+
+    from hdpo_plugins.openrlhf.reward.agent_func import AgentExecutor
 
     agent = AgentExecutor()
     assert isinstance(agent, AgentExecutorBase)

@@ -7,10 +7,10 @@ import asyncio
 from collections import Counter
 from copy import deepcopy
 
-from hdpo_plugins.openrlhf.reward import reward_func
 from openrlhf.utils.agent import SingleTurnAgentExecutor
 
 from hdpo_env.types import derive_seed
+from hdpo_plugins.openrlhf.reward import reward_func
 
 
 class AgentExecutor(SingleTurnAgentExecutor):
