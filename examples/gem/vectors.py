@@ -6,6 +6,7 @@ python examples/gem/vectors.py
 from __future__ import annotations
 
 import gem
+
 from hdpo_plugins.gem.environment import register_all
 
 

@@ -7,9 +7,8 @@ With it: ``ray.remote(hdpo_plugins.nemo_rl.environment.environment_class())``.
 
 from __future__ import annotations
 
-from hdpo_plugins.nemo_rl.environment import judge_batch
-
 from hdpo_env import PROBLEMS
+from hdpo_plugins.nemo_rl.environment import judge_batch
 
 
 def main() -> list[bool | None]:

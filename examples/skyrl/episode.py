@@ -6,9 +6,9 @@ python examples/skyrl/episode.py
 from __future__ import annotations
 
 import skyrl_gym
-from hdpo_plugins.skyrl.environment import register, row_of
 
 from hdpo_env import PROBLEMS
+from hdpo_plugins.skyrl.environment import register, row_of
 
 
 def main() -> float:

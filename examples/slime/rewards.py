@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
-from hdpo_plugins.slime.contract import Sample
-from hdpo_plugins.slime.rewards import group_reward_func, kind_of
-
 from hdpo_env import PROBLEMS
 from hdpo_env.exports import to_slime
+from hdpo_plugins.slime.contract import Sample
+from hdpo_plugins.slime.rewards import group_reward_func, kind_of
 
 OPTIONS = """--prompt-data rows.jsonl --input-key prompt --label-key label --metadata-key metadata
 --custom-rm-path hdpo_plugins.slime.rewards.reward_func

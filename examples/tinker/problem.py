@@ -7,9 +7,8 @@ With it: ``hdpo_plugins.tinker.environment.environment_class()(problem, renderer
 
 from __future__ import annotations
 
-from hdpo_plugins.tinker.environment import MathProblem
-
 from hdpo_env import PROBLEMS
+from hdpo_plugins.tinker.environment import MathProblem
 
 
 def main() -> list[float]:

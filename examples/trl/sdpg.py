@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from hdpo_plugins.trl import SDPGConfig, SDPGTrainer, VerdictReward, to_dataset
 from transformers import HfArgumentParser
 
 from hdpo_env.commands.places import find_problems
+from hdpo_plugins.trl import SDPGConfig, SDPGTrainer, VerdictReward, to_dataset
 
 
 @dataclass

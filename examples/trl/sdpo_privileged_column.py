@@ -17,13 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from hdpo_plugins.trl import VerdictReward, to_dataset
 from transformers import HfArgumentParser
 from trl.experimental.sdpo import SDPOConfig, SDPOTrainer
 
 from hdpo_env.commands.places import find_problems
 from hdpo_env.privileged import PRIVILEGED_TEMPLATES, PrivilegedTemplate
 from hdpo_env.prompts import TEMPLATES
+from hdpo_plugins.trl import VerdictReward, to_dataset
 
 # The words around privileged context are yours to choose; this template has none.
 PRIVILEGED_TEMPLATES.add(

@@ -9,8 +9,9 @@ import asyncio
 import os
 
 import verifiers as vf
-from hdpo_plugins.verifiers.endpoint import answering
 from verifiers.types import ClientConfig
+
+from hdpo_plugins.verifiers.endpoint import answering
 
 
 def main() -> list[float]:

@@ -15,6 +15,7 @@ __all__ = ["HdpoTaskset"]
 def main() -> list[bool]:
     """Load the taskset as the host does, and validate every task."""
     import verifiers.v1 as vf
+
     from hdpo_plugins.verifiers.v1 import HdpoConfig
 
     config = HdpoConfig(id="my-hdpo-math", problems="linear", size=8, view="reference_only")

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hdpo_plugins.verl.reward import compute_score
-
 from hdpo_env import PROBLEMS
 from hdpo_env.exports import to_verl
+from hdpo_plugins.verl.reward import compute_score
 
 COMMAND = """VERL_USE_EXTERNAL_MODULES=hdpo_plugins.verl.algorithms \\
 python -m verl.trainer.main_ppo \\

@@ -36,10 +36,9 @@ def episodes() -> None:
 
 def abstention() -> None:
     """A fault of the verifier is counted and marked."""
-    from hdpo_plugins.gem.environment import MathGemEnv
-
     from hdpo_env.hosting import abstentions
     from hdpo_env.types import Problem
+    from hdpo_plugins.gem.environment import MathGemEnv
 
     env = MathGemEnv([Problem("q", (" \\frac{1}{",))])
     env.reset(seed=0)

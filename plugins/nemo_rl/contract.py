@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hdpo_plugins.nemo_rl.environment import judge_batch
-
 from hdpo_env.conformance import Host, Signature
+from hdpo_plugins.nemo_rl.environment import judge_batch
 
 _SOURCE = "NVIDIA-NeMo/RL nemo_rl/environments/interfaces.py"
 _COMMIT = "0b8a793a08595fcdb9637324fee230e30c72ce54"

@@ -22,7 +22,7 @@ def judge_batch(
     """The verdict on the last assistant message of each conversation."""
     return [
         judged(
-            next((str(m["content"]) for m in reversed(log) if m["role"] == "assistant"), ""),
+            next((str(m["content"] or "") for m in reversed(log) if m["role"] == "assistant"), ""),
             info.get("answers") or info["ground_truth"],
             verifier=info.get("verifier") or "math",
         )

@@ -83,11 +83,10 @@ def too_many() -> None:
 
 def abstention() -> None:
     """A verifier's fault: reward None, correct None, the episode over."""
-    from hdpo_plugins.openenv.compat import MathAction
-    from hdpo_plugins.openenv.serve import MathEnvironment
-
     from hdpo_env.env import MathEnv
     from hdpo_env.types import Problem
+    from hdpo_plugins.openenv.compat import MathAction
+    from hdpo_plugins.openenv.serve import MathEnvironment
 
     environment = MathEnvironment()
     environment.env = MathEnv([Problem("q", (" \\frac{1}{",))])

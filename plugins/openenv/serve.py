@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from hdpo_env.env import MathEnv
+from hdpo_env.hosting import require
+from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_plugins.openenv.compat import (
     Environment,
     MathAction,
@@ -12,10 +15,6 @@ from hdpo_plugins.openenv.compat import (
     MathState,
     create_app,
 )
-
-from hdpo_env.env import MathEnv
-from hdpo_env.hosting import require
-from hdpo_env.verifiers import VERIFIERS, VerifierPool
 
 
 class MathEnvironment(Environment):

@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hdpo_plugins.openrlhf.reward.judging import Judge, Settings, scored
-
 from hdpo_env.conformance import Host
+from hdpo_plugins.openrlhf.reward.judging import Judge, Settings, scored
 
 _PROMPT = "What is 1/2 + 1/4?"
 
@@ -26,8 +25,9 @@ def rewards() -> None:
 
 def reward_file() -> None:
     """``SingleTurnAgentExecutor`` loads the file by path and fetches from a worker thread."""
-    from hdpo_plugins.openrlhf.reward import reward_func
     from openrlhf.utils.agent import SingleTurnAgentExecutor
+
+    from hdpo_plugins.openrlhf.reward import reward_func
 
     executor: Any = SingleTurnAgentExecutor(reward_func.__file__)
     queries = [_PROMPT + r"\boxed{0.75}", _PROMPT + r"\boxed{3}"]

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hdpo_env.cliffs.ledger import LedgerWriter
+from hdpo_env.errors import ConfigError
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.groups import GroupRecord, rates
@@ -15,9 +17,6 @@ from hdpo_plugins.openrlhf.methods import chosen
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 from hdpo_plugins.openrlhf.sharpen import Reentry
 from hdpo_plugins.openrlhf.source import ProblemSource
-
-from hdpo_env.cliffs.ledger import LedgerWriter
-from hdpo_env.errors import ConfigError
 
 
 class Controller:

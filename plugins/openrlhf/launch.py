@@ -6,12 +6,11 @@ import argparse
 import sys
 from typing import Any
 
+from hdpo_env.errors import HdpoError
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.methods import PLUGINS, chosen
 from hdpo_plugins.openrlhf.refusals import complaints
-
-from hdpo_env.errors import HdpoError
 
 MARK = "--actor.model_name_or_path"  # a flag by which the right parser is known
 GROUP = "plugins of hdpo_env"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hdpo_plugins.openrlhf import compat
-
 from hdpo_env.errors import ConfigError
+from hdpo_plugins.openrlhf import compat
 
 SECONDS = 120  # a node whose workers do not start in this time is reported
 

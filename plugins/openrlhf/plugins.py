@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hdpo_plugins.openrlhf.groups import GroupRecord
     from torch import Tensor
+
+    from hdpo_plugins.openrlhf.groups import GroupRecord
 
 Args = Mapping[str, Any]  # the command line, by its flags' dotted names
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hdpo_env.batching import token_batch
 from hdpo_plugins.openrlhf import compat, heads
 from hdpo_plugins.openrlhf.groups import Pair
-
-from hdpo_env.batching import token_batch
 
 
 class TeacherModelActor(compat.ReferenceModelActor):

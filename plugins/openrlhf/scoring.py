@@ -7,11 +7,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hdpo_plugins.openrlhf import compat
-from hdpo_plugins.openrlhf.groups import verdict_of
-
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Verdict
+from hdpo_plugins.openrlhf import compat
+from hdpo_plugins.openrlhf.groups import verdict_of
 
 log = logging.getLogger(__name__)
 

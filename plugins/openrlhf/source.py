@@ -7,12 +7,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from hdpo_plugins.openrlhf.labels import asked_key, read_label
-
 from hdpo_env.errors import ConfigError, DataError, ViewError
 from hdpo_env.privileged import PRIVILEGED_TEMPLATES, PrivilegedTemplate, privileged_prompt
 from hdpo_env.prompts import TEMPLATES, Template
 from hdpo_env.types import Message, Problem, Prompt, content_hash
+from hdpo_plugins.openrlhf.labels import asked_key, read_label
 
 FIRST_ROWS = 100  # rows in which a start without any privileged context is noticed
 Render = Callable[..., str]  # (chat, in_template=...) -> prompt text

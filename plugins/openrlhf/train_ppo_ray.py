@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from hdpo_plugins.openrlhf import compat, launch
-
 from hdpo_env.errors import HdpoError
+from hdpo_plugins.openrlhf import compat, launch
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch import distributed as dist
+
 from hdpo_plugins.openrlhf import compat, heads
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.methods import chosen
 from hdpo_plugins.openrlhf.plugins import WorkerPart
-from torch import Tensor
-from torch import distributed as dist
 
 
 class Worker:

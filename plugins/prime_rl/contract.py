@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hdpo_plugins.prime_rl.advantages import group_advantage
-
 from hdpo_env.conformance import Host, Signature
+from hdpo_plugins.prime_rl.advantages import group_advantage
 
 
 @dataclass

@@ -10,6 +10,7 @@ from hdpo_env.types import Problem
 
 def _make(problem: Problem, **more: Any) -> Any:
     import skyrl_gym
+
     from hdpo_plugins.skyrl.environment import register, row_of
 
     row = {**row_of(problem), **more}
@@ -42,6 +43,7 @@ def episodes() -> None:
 def registration() -> None:
     """Registering twice is harmless, and the registered spec is JSON-able."""
     import skyrl_gym
+
     from hdpo_plugins.skyrl.environment import register
 
     assert register() == register() == "hdpo"

@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from hdpo_plugins.slime.rewards import group_reward_func, kind_of, reward_func
-
 from hdpo_env.conformance import Host, Signature
 from hdpo_env.types import GroupKind
+from hdpo_plugins.slime.rewards import group_reward_func, kind_of, reward_func
 
 _RM = "THUDM/slime slime/rollout/rm_hub/__init__.py"
 _RM_COMMIT = "0b420f1ef4161f02d2a00d47c1318eec955a4e2e"

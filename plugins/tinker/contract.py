@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hdpo_plugins.tinker.environment import MathProblem
-
 from hdpo_env.conformance import Host, Signature
 from hdpo_env.hosting import abstentions
 from hdpo_env.types import Problem
+from hdpo_plugins.tinker.environment import MathProblem
 
 _SOURCE = "thinking-machines-lab/tinker-cookbook tinker_cookbook/rl/problem_env.py"
 _COMMIT = "0683034dc7ef7d5dd06b32f970146343b0d7928c"

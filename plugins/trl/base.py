@@ -6,12 +6,6 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
-from hdpo_plugins.trl.compat import GRPOTrainer, causal_model, refuse_host_arguments
-from hdpo_plugins.trl.config import TeachingConfig
-from hdpo_plugins.trl.data import messages_of
-from hdpo_plugins.trl.rewards import VerdictReward
-from hdpo_plugins.trl.teacher import Teacher
-
 from hdpo_env.cliffs import GroupRates, classify_correct
 from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.losses import HeadLoss, schedules
@@ -19,6 +13,11 @@ from hdpo_env.policies.hf import HFPolicy
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.prompts import student_prompt
 from hdpo_env.types import GroupKind
+from hdpo_plugins.trl.compat import GRPOTrainer, causal_model, refuse_host_arguments
+from hdpo_plugins.trl.config import TeachingConfig
+from hdpo_plugins.trl.data import messages_of
+from hdpo_plugins.trl.rewards import VerdictReward
+from hdpo_plugins.trl.teacher import Teacher
 
 
 class TeachingTrainer(GRPOTrainer):

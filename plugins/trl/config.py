@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hdpo_plugins.trl.compat import GRPOConfig, refuse_config
-
 from hdpo_env.config import DistillConfig, TrainConfig, preset
 from hdpo_env.errors import ConfigError
+from hdpo_plugins.trl.compat import GRPOConfig, refuse_config
 
 _HDPO, _SDPG = preset("hdpo"), preset("sdpg")
 _ROWS = 8  # TRL's default per_device_train_batch_size

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from hdpo_plugins.trl.base import TeachingTrainer
-from hdpo_plugins.trl.compat import head_of, hidden_states
-from hdpo_plugins.trl.config import HDPOConfig
-from hdpo_plugins.trl.survivors import completions_of, deal, judged_groups, privileged_metrics
-from hdpo_plugins.trl.teacher import distillation
 
 from hdpo_env.batching import Row
 from hdpo_env.filters import select_teachable
 from hdpo_env.privileged import PRIVILEGED_TEMPLATES
 from hdpo_env.types import Group, GroupKind, derive_seed
+from hdpo_plugins.trl.base import TeachingTrainer
+from hdpo_plugins.trl.compat import head_of, hidden_states
+from hdpo_plugins.trl.config import HDPOConfig
+from hdpo_plugins.trl.survivors import completions_of, deal, judged_groups, privileged_metrics
+from hdpo_plugins.trl.teacher import distillation
 
 
 class HDPOTrainer(TeachingTrainer):

@@ -8,12 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hdpo_plugins.trl.data import text_of
-
 from hdpo_env.errors import DataError
 from hdpo_env.types import Completion, Problem, Verdict
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_env.verifiers.rewards import reward_of
+from hdpo_plugins.trl.data import text_of
 
 # TRL logs a whole row of the dataset, privileged columns included, when no reward function gave it
 # a reward. These are the loggers that do.

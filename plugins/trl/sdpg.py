@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from hdpo_plugins.trl.base import TeachingTrainer
-from hdpo_plugins.trl.compat import captured, head_of
-from hdpo_plugins.trl.config import SDPGConfig
-from hdpo_plugins.trl.survivors import gates
-from hdpo_plugins.trl.teacher import Told, distillation
 from torch import Tensor
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.losses.policy import importance_ratio
 from hdpo_env.losses.regularizer import KINDS, reference_kl
+from hdpo_plugins.trl.base import TeachingTrainer
+from hdpo_plugins.trl.compat import captured, head_of
+from hdpo_plugins.trl.config import SDPGConfig
+from hdpo_plugins.trl.survivors import gates
+from hdpo_plugins.trl.teacher import Told, distillation
 
 
 class SDPGTrainer(TeachingTrainer):

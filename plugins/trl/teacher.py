@@ -8,12 +8,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from hdpo_plugins.trl.compat import causal_model, first_weights, head_of, hidden_states
 from torch import Tensor
 
 from hdpo_env.batching import TokenBatch, token_batch
 from hdpo_env.losses import HeadLoss, Hidden, TopK, head_loss, teacher_topk
 from hdpo_env.policies.base import Head
+from hdpo_plugins.trl.compat import causal_model, first_weights, head_of, hidden_states
 
 Ids = Sequence[int]
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hdpo_plugins.verifiers.endpoint import answering
-
 from hdpo_env.conformance import Host
 from hdpo_env.problems.source import PROBLEMS
+from hdpo_plugins.verifiers.endpoint import answering
 
 _SETTINGS = {"problems": "linear", "size": 4, "level": 1}
 
@@ -53,9 +52,8 @@ def rollouts_v0() -> None:
 
 def abstention_v0() -> None:
     """A fault of the verifier is an error of the rollout, so that nobody trains on its 0."""
-    from hdpo_plugins.verifiers.v0 import load_environment
-
     from hdpo_env.types import Problem
+    from hdpo_plugins.verifiers.v0 import load_environment
 
     environment = load_environment([Problem("q", (" \\frac{1}{",))])
     (output,) = evaluate_v0(environment, lambda _: r"\boxed{1}")
@@ -104,9 +102,8 @@ def scoring_v1() -> None:
 
 def abstention_v1() -> None:
     """A fault of the verifier leaves the reward unset and raises the host's own task error."""
-    from hdpo_plugins.verifiers.v1 import HdpoTask, data_of, vf
-
     from hdpo_env.types import Problem
+    from hdpo_plugins.verifiers.v1 import HdpoTask, data_of, vf
 
     task = HdpoTask(data_of(Problem("q", (" \\frac{1}{",))))
     trace, said = trace_of(task, r"\boxed{1}"), "nothing was raised"

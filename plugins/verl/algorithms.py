@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from hdpo_plugins.verl.compat import core_algos
 from torch import Tensor
 
 from hdpo_env.config import preset
 from hdpo_env.losses import group_advantages, policy_loss
+from hdpo_plugins.verl.compat import core_algos
 
 core = core_algos()
 

@@ -6,9 +6,8 @@ import asyncio
 import math
 from typing import Any
 
-from hdpo_plugins.verl.compat import TESTED, data_proto
-
 from hdpo_env.conformance import Host
+from hdpo_plugins.verl.compat import TESTED, data_proto
 
 
 def score(completions: list[str], gold: str, **settings: Any) -> list[dict[str, Any]]:
@@ -74,10 +73,11 @@ def reward_function() -> None:
 
 def advantage_estimator() -> None:
     """By name through ``compute_advantage``: a hand-worked group, a cliff, an abstention."""
-    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
     import numpy as np
     import torch
     from verl.trainer.ppo.ray_trainer import compute_advantage
+
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
 
     rewards = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, math.nan]
     token_level = torch.zeros(8, 3)
@@ -98,10 +98,11 @@ def advantage_estimator() -> None:
 
 def policy_losses() -> None:
     """By name through verl's registry, with its own aggregation."""
-    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
     import torch
     from verl.trainer.ppo.core_algos import get_policy_loss_fn
     from verl.workers.config import ActorConfig
+
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
 
     config = ActorConfig(strategy="fsdp", rollout_n=2, ppo_micro_batch_size_per_gpu=1)
     old, new = torch.tensor([[-1.0, 0.0]]), torch.zeros(1, 2, requires_grad=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hdpo_env.registry import Registry
 from hdpo_plugins.openrlhf.methods.hdpo import Hdpo
 from hdpo_plugins.openrlhf.methods.rlsd import Rlsd
 from hdpo_plugins.openrlhf.methods.sdpg import Sdpg
 from hdpo_plugins.openrlhf.plugins import Plugin
-
-from hdpo_env.registry import Registry
 
 PLUGINS: Registry[type[Plugin]] = Registry("openrlhf_plugins")
 PLUGINS.add("hdpo", Hdpo)

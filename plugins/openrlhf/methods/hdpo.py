@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from hdpo_env.config import DistillConfig, preset
 from hdpo_plugins.openrlhf.flags import add_fields, complaint_about, distill_config
 from hdpo_plugins.openrlhf.methods.needs import (
     prompt_complaints,
@@ -13,8 +14,6 @@ from hdpo_plugins.openrlhf.methods.needs import (
     teacher_complaints,
 )
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
-
-from hdpo_env.config import DistillConfig, preset
 
 PAPER = preset("hdpo")
 FIELDS = (

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from hdpo_env.config import DistillConfig
+from hdpo_env.filters import Selection, select_teachable
+from hdpo_env.privileged import TELLTALES
+from hdpo_env.types import Completion, Group, GroupKind, Prompt, Rollout, Verdict
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.groups import GroupRecord, Pair
 from hdpo_plugins.openrlhf.labels import asked_key
 from hdpo_plugins.openrlhf.methods.frozen import with_frozen_teacher
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 from hdpo_plugins.openrlhf.scoring import Request, Scorer
-
-from hdpo_env.config import DistillConfig
-from hdpo_env.filters import Selection, select_teachable
-from hdpo_env.privileged import TELLTALES
-from hdpo_env.types import Completion, Group, GroupKind, Prompt, Rollout, Verdict
 
 
 class Cliff(NamedTuple):

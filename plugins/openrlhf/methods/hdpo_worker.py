@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from hdpo_plugins.openrlhf import heads
-from hdpo_plugins.openrlhf.groups import Pair
-from hdpo_plugins.openrlhf.plugins import WorkerPart
 from torch import Tensor
 
 from hdpo_env.batching import TokenBatch, token_batch
 from hdpo_env.config import DistillConfig
 from hdpo_env.losses import TopK, head_loss, teacher_topk
+from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.groups import Pair
+from hdpo_plugins.openrlhf.plugins import WorkerPart
 
 SATURATED_NATS = 0.9 * 0.6931471805599453  # near ln 2 the divergence has next to no gradient
 NAMES = ("loss", "divergence", "saturated", "tokens", "updates")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hdpo_plugins.openrlhf.plugins import Args
-from hdpo_plugins.openrlhf.source import privileged_template
-
 from hdpo_env.errors import RegistryError
 from hdpo_env.privileged import VIEWS
+from hdpo_plugins.openrlhf.plugins import Args
+from hdpo_plugins.openrlhf.source import privileged_template
 
 
 def prompt_complaints(args: Args, prefix: str) -> Iterator[str]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from hdpo_plugins.openrlhf import heads
-from hdpo_plugins.openrlhf.labels import asked_key
 from torch import Tensor
 from torch.nn import functional
 
 from hdpo_env.batching import TokenBatch, token_batch
+from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.labels import asked_key
 
 Prompts = Mapping[tuple[str, str], Sequence[int]]  # question -> the teacher's token ids
 

@@ -6,12 +6,11 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from hdpo_env.config import PolicyLossConfig, preset
+from hdpo_env.errors import ConfigError
 from hdpo_plugins.openrlhf.flags import add_fields
 from hdpo_plugins.openrlhf.methods.needs import prompt_complaints, reward_complaints
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
-
-from hdpo_env.config import PolicyLossConfig, preset
-from hdpo_env.errors import ConfigError
 
 PAPER = preset("rlsd")
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from hdpo_plugins.openrlhf import heads
-from hdpo_plugins.openrlhf.methods.reread import Prompts, reread
-from hdpo_plugins.openrlhf.plugins import WorkerPart
 from torch import Tensor
 
 from hdpo_env.losses import rlsd_advantages, token_logprobs
+from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.methods.reread import Prompts, reread
+from hdpo_plugins.openrlhf.plugins import WorkerPart
 
 
 class RlsdWorker(WorkerPart):

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from hdpo_plugins.openrlhf import heads
-from hdpo_plugins.openrlhf.methods.reread import Prompts, Reread, reread
-from hdpo_plugins.openrlhf.plugins import WorkerPart
 from torch import Tensor
 
 from hdpo_env.config import DistillConfig
 from hdpo_env.losses import Hidden, head_loss
 from hdpo_env.losses.schedules import distill_weight
+from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.methods.reread import Prompts, Reread, reread
+from hdpo_plugins.openrlhf.plugins import WorkerPart
 
 NAMES = ("loss", "divergence", "tokens")
 

@@ -10,10 +10,10 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from hdpo_plugins.openenv.contract import running
 
 from hdpo_env.conformance import hosts, serves
 from hdpo_env.types import Problem
+from hdpo_plugins.openenv.contract import running
 
 # Warnings of the hosts and of what they import are not ours to mend.
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
@@ -32,10 +32,9 @@ def test_the_contract(name: str, what: str) -> None:
 
 def test_nothing_privileged_crosses_the_wire() -> None:
     """Every message that an OpenEnv server sends in an episode is free of planted secrets."""
+    from hdpo_env.env import MathEnv
     from hdpo_plugins.openenv.compat import MathAction
     from hdpo_plugins.openenv.serve import MathEnvironment
-
-    from hdpo_env.env import MathEnv
 
     secrets = ("CANARY-GOLD", "CANARY-SOLUTION", "CANARY-HINT")
     planted = Problem("q", secrets[:1], solution=secrets[1], hints=secrets[2:], verifier="exact")

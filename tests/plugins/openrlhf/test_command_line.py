@@ -101,9 +101,8 @@ def test_a_node_without_the_package_answers_with_its_reason():
 
 def test_nodes_that_differ_are_named_with_the_remedy(monkeypatch):
     """Another version is as bad as none."""
-    from hdpo_plugins.openrlhf import compat, nodes
-
     from hdpo_env.errors import ConfigError
+    from hdpo_plugins.openrlhf import compat, nodes
 
     here = nodes._probe()
     answers = {"10.0.0.1": here, "10.0.0.2": "0.0.1", "10.0.0.3": "ModuleNotFoundError: hdpo"}

@@ -106,9 +106,8 @@ def start(monkeypatch, tmp_path):
 
 def groups_of(*kinds):
     """Group i asks row i; its rollouts came out as given: r(ight), w(rong), a(bstained)."""
-    from hdpo_plugins.openrlhf.groups import GroupRecord
-
     from hdpo_env.policies.tiny import tiny_tokenizer
+    from hdpo_plugins.openrlhf.groups import GroupRecord
 
     known = {"r": True, "w": False, "a": None}
     return [
@@ -233,9 +232,8 @@ def test_an_agent_without_a_score_is_refused_with_its_signature(start, tmp_path)
 @pytest.mark.parametrize("drops", [True, False])
 def test_leaks_are_dropped_whoever_wrote_the_template(start, template, drops):
     """Words of one's own are registered nowhere, and are held to the same telltale phrases."""
-    from hdpo_plugins.openrlhf.methods.hdpo_controller import Cliff, rollout_of
-
     from hdpo_env.types import Completion, Outcome, Verdict
+    from hdpo_plugins.openrlhf.methods.hdpo_controller import Cliff, rollout_of
 
     controller = start({}, hdpo__template=template, hdpo__drop_leaks=drops)
     [group] = groups_of("www")
@@ -279,6 +277,7 @@ def test_a_ledger_of_unknown_origin_is_not_cut(start, tmp_path):
 def test_gates_ask_the_verdict_and_not_the_number_beside_it():
     """Three right and one abstained: nobody is above the mean of what was judged."""
     import torch
+
     from hdpo_plugins.openrlhf.methods.own_rollouts import gates, judged_reward
 
     def sample(reward, abstained):

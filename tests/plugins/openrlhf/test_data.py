@@ -5,9 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hdpo_plugins.openrlhf.groups import GroupRecord, grouped, rollout_of, verdict_of
-from hdpo_plugins.openrlhf.labels import read_label
-from hdpo_plugins.openrlhf.source import ProblemSource
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +12,9 @@ from hdpo_env.errors import ConfigError
 from hdpo_env.privileged import privileged_prompt
 from hdpo_env.prompts import student_prompt
 from hdpo_env.types import GroupKind, Problem
+from hdpo_plugins.openrlhf.groups import GroupRecord, grouped, rollout_of, verdict_of
+from hdpo_plugins.openrlhf.labels import read_label
+from hdpo_plugins.openrlhf.source import ProblemSource
 
 
 @given(st.text(min_size=1).filter(lambda t: t.strip() and not t.lstrip().startswith("{")))

@@ -6,14 +6,14 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+
+from hdpo_env.config import preset
+from hdpo_env.errors import ConfigError, MissingDependencyError
 from hdpo_plugins.openrlhf import autoload, compat, launch
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.methods import PLUGINS, chosen
 from hdpo_plugins.openrlhf.plugins import Plugin
 from hdpo_plugins.openrlhf.refusals import complaints
-
-from hdpo_env.config import preset
-from hdpo_env.errors import ConfigError, MissingDependencyError
 
 # The host's flags that our refusals read, as a supported run sets them.
 FINE = {

@@ -16,9 +16,8 @@ def test_a_killed_run_resumes_with_the_counts_of_its_checkpoint(stack):
     32 problems in four steps. Former cliffs come back after two steps, from a queue that the
     checkpoint holds; the resumed half must not forget them, nor their place in the run.
     """
-    from hdpo_plugins.openrlhf.reward import reward_func
-
     from hdpo_env.cliffs.summary import read_ledger
+    from hdpo_plugins.openrlhf.reward import reward_func
 
     settings = {
         "plugin": ["hdpo"],

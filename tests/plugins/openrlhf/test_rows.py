@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hdpo_plugins.openrlhf import heads
-from hdpo_plugins.openrlhf.methods.own_rollouts import gates
-from hdpo_plugins.openrlhf.methods.reread import reread
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hdpo_env.errors import ConfigError
+from hdpo_plugins.openrlhf import heads
+from hdpo_plugins.openrlhf.methods.own_rollouts import gates
+from hdpo_plugins.openrlhf.methods.reread import reread
 
 
 @given(st.lists(st.sampled_from([0.0, 0.25, 1.0, None]), min_size=1, max_size=8))

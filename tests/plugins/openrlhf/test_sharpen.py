@@ -2,9 +2,10 @@
 
 from itertools import count, islice
 
-from hdpo_plugins.openrlhf.sharpen import Reentry
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hdpo_plugins.openrlhf.sharpen import Reentry
 
 
 @given(

@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hdpo_plugins.trl
 import pytest
+
+import hdpo_plugins.trl
 
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
 ROOT = Path(__file__).parents[3]

@@ -21,8 +21,9 @@ Make = Callable[..., Any]
 @pytest.fixture
 def trained(model_path: Path, config: Make) -> Make:
     """``trained(kind, problems, **settings)``: a trainer after its steps, with what it computed."""
-    from hdpo_plugins.trl import HDPOConfig, HDPOTrainer, VerdictReward, to_dataset
     from trl import GRPOTrainer
+
+    from hdpo_plugins.trl import HDPOConfig, HDPOTrainer, VerdictReward, to_dataset
 
     def run(kind: str, problems: list[Problem], *, peft: Any = None, **settings: Any) -> Any:
         class Recording({"grpo": GRPOTrainer, "hdpo": HDPOTrainer}[kind]):  # type: ignore[misc]
@@ -347,10 +348,10 @@ def test_a_frozen_teacher_stays(
     trained: Make, problems: list[Problem], model_path: Path, adapters: bool
 ) -> None:
     """After training the frozen teacher still reads as the first model; the student does not."""
-    from hdpo_plugins.trl.teacher import Teacher
     from peft import LoraConfig
 
     from hdpo_env.policies.hf import HFPolicy
+    from hdpo_plugins.trl.teacher import Teacher
 
     peft = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj"], lora_dropout=0.1)
     trainer = trained(

@@ -23,9 +23,10 @@ def make(model_path: Path, config: Make) -> Make:
 
     ``make(problems, kind="sdpg", noise=0, verdicts=None, more=(), peft=None, **settings)``.
     """
-    from hdpo_plugins.trl import SDPGConfig, SDPGTrainer, VerdictReward, to_dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOTrainer
+
+    from hdpo_plugins.trl import SDPGConfig, SDPGTrainer, VerdictReward, to_dataset
 
     def build(
         problems: list[Problem],

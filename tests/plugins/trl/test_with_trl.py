@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from hdpo_plugins.trl import VerdictReward, environment_factory, to_dataset
-from hdpo_plugins.trl.contract import HOSTS
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.prompts import student_prompt
 from hdpo_env.types import Problem
+from hdpo_plugins.trl import VerdictReward, environment_factory, to_dataset
+from hdpo_plugins.trl.contract import HOSTS
 
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
 Make = Callable[..., Any]

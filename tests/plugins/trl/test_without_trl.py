@@ -11,6 +11,12 @@ from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdpo_env.batching import Row
+from hdpo_env.errors import DataError, MissingDependencyError
+from hdpo_env.types import Completion, Outcome, Problem, Verdict
 from hdpo_plugins.trl import VerdictReward, environment_factory
 from hdpo_plugins.trl.data import text_of
 from hdpo_plugins.trl.survivors import (
@@ -20,12 +26,6 @@ from hdpo_plugins.trl.survivors import (
     judged_groups,
     privileged_metrics,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from hdpo_env.batching import Row
-from hdpo_env.errors import DataError, MissingDependencyError
-from hdpo_env.types import Completion, Outcome, Problem, Verdict
 
 lengths = st.lists(st.integers(1, 9), max_size=12)
 

@@ -6,9 +6,9 @@ import runpy
 from pathlib import Path
 
 import pytest
-from hdpo_plugins.verifiers.contract import HOSTS, evaluate_v0
 
 from hdpo_env.problems import PROBLEMS
+from hdpo_plugins.verifiers.contract import HOSTS, evaluate_v0
 
 # Warnings of the host and of what it imports are not ours to mend.
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from hdpo_plugins.verifiers.v0 import correct
 
 INFO = {"answers": ["4"], "verifier": "math"}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hdpo_plugins.verl.contract import HOSTS, score
 
 from hdpo_env.exports import to_verl
 from hdpo_env.problems import LinearFamily
+from hdpo_plugins.verl.contract import HOSTS, score
 
 # Warnings of the host and of what it imports are not ours to mend.
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
@@ -37,10 +37,11 @@ def test_verdicts_agree_with_the_golds_of_a_family() -> None:
 
 def test_the_sdpg_estimator_is_verls_own_up_to_the_standard_deviation() -> None:
     """Verl divides by the sample std: ours is larger by sqrt(G / (G - 1)), and exactly 0 alike."""
-    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
     import numpy as np
     import torch
     from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
 
     draw = torch.Generator().manual_seed(0)
     rewards = torch.zeros(24, 5)
@@ -59,10 +60,11 @@ def test_the_sdpg_estimator_is_verls_own_up_to_the_standard_deviation() -> None:
 
 def test_an_abstention_is_as_if_the_rollout_were_not_there() -> None:
     """NaN in a group changes nothing for the others, and verl's own estimator shows why we care."""
-    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
     import numpy as np
     import torch
     from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
 
     rewards = torch.tensor([[1.0], [0.0], [0.0], [float("nan")]])
     estimate = get_adv_estimator_fn("hdpo")
@@ -81,10 +83,11 @@ def test_an_abstention_is_as_if_the_rollout_were_not_there() -> None:
 @pytest.mark.parametrize("mode", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
 def test_the_hdpo_loss_is_verls_own_where_dual_clip_does_not_bite(mode: str) -> None:
     """Value and gradient equal verl's vanilla loss for ratios below its dual clip of 3."""
-    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
     import torch
     from verl.trainer.ppo.core_algos import get_policy_loss_fn
     from verl.workers.config import ActorConfig
+
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
 
     config = ActorConfig(
         strategy="fsdp", rollout_n=2, ppo_micro_batch_size_per_gpu=1, clip_ratio_high=0.28
