@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,30 @@ def run(options: Options) -> int:
         print(write_figure(options.runs[0], options.figure))
     if options.png is not None:
         pictures = write_pictures(options.runs, options.png)
-        print(f"{len(pictures)} figures in {options.png}")
+        print(f"{len(pictures)} figure{'' if len(pictures) == 1 else 's'} in {options.png}")
     out = options.out or options.runs[0] / "report.html"
     known = _problems(options)
+    if options.problems is not None:
+        _say_found(options, {problem.id for problem in known})
     print(write_report(options.runs, out, problems=known, show_gold=options.gold))
     return 0
+
+
+def _say_found(options: Options, known: set[str]) -> None:
+    from hdpo_env.report import load_runs
+
+    trained = {row.problem_id for run in load_runs(options.runs) for row in run.groups}
+    print(
+        f"questions found for {len(trained & known):,} of {len(trained):,} problems of training "
+        f"among the {len(known):,} of {options.problems}",
+        file=sys.stderr,
+    )
+    if trained and not trained & known:
+        print(
+            "note: problems are matched by id: name the data, --field-map and --split that the run "
+            "was trained on, and raise --limit if they stand further down",
+            file=sys.stderr,
+        )
 
 
 def _problems(options: Options) -> Sequence[Problem]:

@@ -33,7 +33,7 @@ def test_a_page_and_its_pictures(run: Path, capsys: pytest.CaptureFixture[str]) 
     pictures = list((run / "png").iterdir())
     assert [p.name for p in pictures] == ["line-groups-cliff-rate-run.png"]
     told = capsys.readouterr().out.splitlines()
-    assert told == [f"1 figures in {run / 'png'}", str(run / "report.html")]
+    assert told == [f"1 figure in {run / 'png'}", str(run / "report.html")]
     assert "Training cliff rate" in (run / "report.html").read_text()
 
 
@@ -47,6 +47,18 @@ def test_questions_come_from_the_problems_and_gold_only_if_asked(run: Path) -> N
     assert "gold:" not in page
     assert main([*words, "--gold"]) == 0
     assert all(f"gold: {p.gold}<" in (run / "report.html").read_text() for p in problems)
+
+
+@pytest.mark.parametrize(("split", "found"), [("train", 3), ("eval", 0)])
+def test_it_is_said_how_many_questions_were_found(
+    split: str, found: int, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Problems that match no run are not passed over in silence; where none does, a remedy."""
+    words = ["report", str(run), "--problems", "linear", "--split", split, "--limit", "5"]
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    assert f"questions found for {found} of 3 problems of training among the 5 of linear" in told
+    assert ("matched by id" in told) is (not found)
 
 
 def test_gold_without_problems_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
