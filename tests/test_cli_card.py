@@ -29,3 +29,35 @@ def test_the_card_doubts_what_the_screen_doubts(
     assert (DOUBT in capsys.readouterr().out) is doubtful
     sure, bought = (tmp_path / "card" / "card.md").read_text().split("## How sure")[1].split("## ")
     assert (DOUBT in sure, DOUBT in bought) == (doubtful, doubtful)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["cliffs", "FILE", "--budget", "0"], "--budget is 0"),
+        (["cliffs", "FILE", "--card", "CARD", "--budget", "-5"], "--budget is -5"),
+        (["cliffs", "FILE", "--threshold", "-1"], "--threshold is -1"),
+        (["doctor", "FILE", "--threshold", "-1"], "--threshold is -1"),
+    ],
+)
+def test_impossible_numbers_are_refused(
+    words: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sentence that names the value, and nothing printed or written."""
+    places = {"FILE": _write(tmp_path / "r.jsonl", [0, 3]), "CARD": tmp_path / "card"}
+    assert main([str(places.get(word, word)) for word in words]) == 2
+    told = capsys.readouterr()
+    assert complaint in told.err
+    assert not told.out
+    assert not (tmp_path / "card").exists()
+
+
+def test_one_is_no_plural(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line is one group of one rollout of one problem."""
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"problem_id": "a", "reward": 0}\n')
+    assert main(["cliffs", str(path), "--card", str(tmp_path / "card")]) == 0
+    told = capsys.readouterr().out
+    assert told.split("\n")[0].strip() == "1 group of 1 rollout"
+    assert "1 rollout of 1 problem, pass rate 0.0000, 0 abstentions, 0 malformed lines" in told
+    assert "1 rollout of 1 problem in groups of 1;" in (tmp_path / "card/card.md").read_text()

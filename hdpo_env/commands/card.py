@@ -14,6 +14,7 @@ from hdpo_env.commands.tally import Tally
 from hdpo_env.stats import pass_at_k_over_problems
 
 VERSION = 1
+GROUP_SIZES = (4, 8, 16, 32, 64)  # between which the budget lets choose
 _MAX_IDS = 20
 _DOUBT = (
     "The counts do not pin the distribution of pass rates down, and everything below follows from "
@@ -37,7 +38,7 @@ def card_of(
     budget = []
     if posterior is not None:
         prior = Beta(posterior["a"], posterior["b"])
-        sizes = [k for k in (4, 8, 16, 32, 64) if k <= num_rollouts]
+        sizes = [k for k in GROUP_SIZES if k <= num_rollouts]
         budget = [
             asdict(row) for row in plan_budget(prior, num_rollouts=num_rollouts, group_sizes=sizes)
         ]
@@ -111,14 +112,25 @@ def markdown(card: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "group"), counted(1200, "group")
+    ('1 group', '1,200 groups')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _opening(facts: Mapping[str, Any]) -> str:
     low, high = facts["group_size"]
     size = f"{low}" if low == high else f"{low} to {high}"
     rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
     return (
-        f"{facts['rollouts']:,} rollouts of {facts['problems']:,} problems in groups of {size}; "
-        f"pass rate {rate}; {facts['abstentions']:,} abstentions, {facts['malformed_lines']:,} "
-        f"malformed lines; {len(facts['never_solved']):,} problems never solved. A cliff is a "
+        f"{counted(facts['rollouts'], 'rollout')} of {counted(facts['problems'], 'problem')} in "
+        f"groups of {size}; "
+        f"pass rate {rate}; {counted(facts['abstentions'], 'abstention')}, "
+        f"{counted(facts['malformed_lines'], 'malformed line')}; "
+        f"{counted(len(facts['never_solved']), 'problem')} never solved. A cliff is a "
         "group without a success: an event, not a property of the problem."
     )
 

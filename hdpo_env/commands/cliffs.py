@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
-from hdpo_env.commands.card import card_of, write_card
+from hdpo_env.commands.card import GROUP_SIZES, card_of, counted, write_card
 from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import Details, causes, read_details, suspects
 from hdpo_env.commands.dialects import DIALECTS
@@ -81,6 +81,10 @@ def run(options: Options) -> int:
         raise ConfigError("name at least one file of rollouts, or - for standard input")
     if options.threshold < 0:
         raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
+    if options.budget < GROUP_SIZES[0]:
+        raise ConfigError(
+            f"--budget is {options.budget}: choose the rollouts of a step, {GROUP_SIZES[0]} or more"
+        )
     if options.causes and Path("-") in options.files:
         raise ConfigError("--causes reads the rollouts twice: give a file instead of -")
     check_out("--ids", options.ids, options.files)
@@ -170,7 +174,8 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
 
     low, high = facts["group_size"]
     size = f"{low}" if low == high else f"{low} to {high}"
-    table = Table(title=f"{facts['groups']:,} groups of {size} rollouts")
+    rollouts = "1 rollout" if high == 1 else f"{size} rollouts"
+    table = Table(title=f"{counted(facts['groups'], 'group')} of {rollouts}")
     for name in ("kind", "groups", "rate"):
         table.add_column(name, justify="left" if name == "kind" else "right")
     for kind, row in facts["kinds"].items():
@@ -179,8 +184,9 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
     console.print(table)
     rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
     console.print(
-        f"{facts['rollouts']:,} rollouts of {facts['problems']:,} problems, pass rate {rate}, "
-        f"{facts['abstentions']:,} abstentions, {facts['malformed_lines']:,} malformed lines",
+        f"{counted(facts['rollouts'], 'rollout')} of {counted(facts['problems'], 'problem')}, "
+        f"pass rate {rate}, {counted(facts['abstentions'], 'abstention')}, "
+        f"{counted(facts['malformed_lines'], 'malformed line')}",
         soft_wrap=True,
     )
     if high == 1:

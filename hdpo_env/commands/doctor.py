@@ -43,6 +43,8 @@ def run(options: Options) -> int:
     """Look, and print what was found."""
     if options.last < 1:
         raise ConfigError(f"--last is {options.last}: look at one step or more")
+    if options.threshold < 0:
+        raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
     vitals = of_run(options.place, options.last) if options.place.is_dir() else _of_file(options)
     symptoms = diagnose(vitals)
     if options.json:
