@@ -58,14 +58,20 @@ def find_problem(place: str, *, field_map: str = "plain", split: str = "train") 
     >>> find_problem("chain#6:3") == find_problem("chain-table:3")
     True
     """
-    name, _, number = place.rpartition(":")
-    if not name or not number.isdigit():
-        name, number = place, ""
+    found = re.fullmatch(r"(.+):(-?\d+)", place)
+    name, number = found.groups() if found else (place, "")
+    if number.startswith("-"):
+        raise DataError(
+            f"{place}: the index is negative; a family's begin with 0, the rows of a file with 1"
+        )
     if chain := _CHAIN.fullmatch(name):
         return ChainFamily(chain[1], int(chain[2])).problem(split, 0, int(number or 0))
     if name in PROBLEMS:
         index = int(number or 0)
-        return PROBLEMS[name](split=split, size=index + 1)[index]
+        problems = PROBLEMS[name](split=split, size=index + 1)
+        if index >= len(problems):
+            raise DataError(f"{place}: {name} has {len(problems)} problems of split {split!r}")
+        return problems[index]
     return _row(name, int(number or 1), field_map, split)
 
 

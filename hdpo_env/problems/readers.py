@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
     if not exists and (
         path.count("/") != 1 or Path(path).suffix in (".jsonl", ".json", ".parquet")
     ):
-        raise DataError(f"nothing is at {path!r}: give a file, a folder or a hub id owner/name")
+        raise DataError(f"nothing is at {path!r}: {_advice(path)}")
     try:
         import datasets
     except ImportError:
@@ -79,6 +80,22 @@ def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
     if not Path(path).is_dir():
         raise _no_problem_file(path)
     return _folder_rows(datasets, path, split, config)
+
+
+def _advice(path: str) -> str:
+    """What to give instead of a path or name where nothing is."""
+    if "/" in path or Path(path).suffix:
+        return "give a file, a folder or a hub id owner/name"
+    from hdpo_env.problems.known import DATASETS
+    from hdpo_env.problems.source import PROBLEMS  # its families are made, the sample is read here
+
+    if path in PROBLEMS:
+        return (
+            "it is a family, whose problems are made, not read: give a file, a folder or a hub id"
+        )
+    near = difflib.get_close_matches(path, [*PROBLEMS, *DATASETS], 1, cutoff=0.5)
+    guess = f"did you mean {near[0]!r}? Else " if near else ""
+    return f"{guess}give a file, a folder, a hub id owner/name, or one of: {', '.join(PROBLEMS)}"
 
 
 def _hub_rows(datasets: Any, path: str, split: str, config: str | None) -> Iterable[Row]:
