@@ -49,7 +49,8 @@ class Reentry:
         for each in chain(map(item, self._out), [first], fresh):
             served += 1
             yield each
-        past = cycle(self._past)
+        absent = [row for row in self._past if row not in self._out]
+        past = chain(absent, cycle(self._past))  # a group twice in one batch only if it must be
         while self._past and served % size:
             served += 1
             yield item(next(past))

@@ -49,6 +49,19 @@ def test_no_row_of_the_loader_is_lost_and_every_batch_is_whole(rows, size, cliff
     assert list(queue.stream(loader, 200, size, lambda row: row)) == []
 
 
+@given(due=st.integers(1, 4), later=st.integers(4, 6))
+def test_the_last_batch_repeats_no_row_while_others_are_left(due, later):
+    """One fresh prompt, some former cliffs that are due: the fill takes those that are not."""
+    queue = Reentry(1)
+    for row in range(due):
+        queue.add(row, 0)
+    for row in range(due, due + later):
+        queue.add(row, 50)
+    batch = list(queue.stream(iter([100]), 1, 8, lambda row: row))
+    assert len(batch) == 8
+    assert len(set(batch)) == min(8, 1 + due + later)
+
+
 def test_without_a_delay_the_stream_is_the_loaders():
     """0 switches re-entry off, partial batches included."""
     queue = Reentry(0)
