@@ -32,7 +32,7 @@ def read_rows(path: str, split: str, config: str | None) -> Iterator[tuple[int, 
     file = Path(path)
     if file.suffix in (".jsonl", ".json") and file.is_file():
         return _json_rows(file)
-    return enumerate(_dataset_rows(path, split, config), start=1)
+    return enumerate(_whole(path, split, config), start=1)
 
 
 def _json_rows(file: Path) -> Iterator[tuple[int, Any]]:
@@ -54,11 +54,25 @@ def _parsed(line: bytes) -> Any:
 
 def _whole_json(file: Path, content: bytes) -> list[Any]:
     rows = _parsed(content)
+    if isinstance(rows, Unreadable):
+        raise DataError(f"{file.name}: {rows.fault}; mend the file, or use .jsonl")
     if not isinstance(rows, list):
         raise DataError(
             f"{file.name} is not a JSON list of objects: use .jsonl for one object a line"
         )
     return rows
+
+
+def _whole(path: str, split: str, config: str | None) -> Iterator[Row]:
+    try:
+        yield from _dataset_rows(path, split, config)
+    except DataError:
+        raise
+    except (ValueError, OSError) as error:  # no parquet, or a folder of files that differ
+        why = str(error).partition("\n")[0]
+        raise DataError(
+            f"{path!r} cannot be read ({why}): mend it, or give one .jsonl, .json or .parquet file"
+        ) from error
 
 
 def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
@@ -114,8 +128,9 @@ def _folder_rows(datasets: Any, path: str, split: str, config: str | None) -> It
         loaded: Any = datasets.load_from_disk(path)
     except FileNotFoundError:
         try:
-            return datasets.load_dataset(path, config, split=split, streaming=True)
-        except FileNotFoundError as error:  # what a folder without any data file gives
+            folder = str(Path(path).resolve())  # "." has no name to call a data set by
+            return datasets.load_dataset(folder, config, split=split, streaming=True)
+        except (FileNotFoundError, ValueError) as error:  # no data files, or of no one format
             raise _no_problem_file(path) from error
     if not isinstance(loaded, Mapping):
         return loaded

@@ -208,6 +208,33 @@ def test_a_json_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
         load_problems(write(tmp_path / "one.json", {"question": "q"}))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.parquet", b"junk"), ("b.parquet", b"PAR1junkjunkPAR1"), ("c.json", b'[{"q": "\xff"}]')],
+)
+def test_a_broken_file_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    """What is no parquet and what is no UTF-8 are errors in a line, with the file's name."""
+    pytest.importorskip("datasets")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name}.*: mend|{name}: it is not JSON") as caught:
+        load_problems(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_read_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The problem file among other files of ".", or one line that says that there is none."""
+    pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tool.py").write_text("pass")
+    with pytest.raises(DataError, match=r"'\.' is not a problem file"):
+        load_problems(".")
+    write(tmp_path / "train.jsonl", {"question": "1+1?", "answer": "2"})
+    assert [p.gold for p in load_problems(".").problems] == ["2"]
+    write(tmp_path / "train-of-another-kind.jsonl", {"reward": 1})
+    with pytest.raises(DataError, match=r"'\.' cannot be read .*: mend it, or give one"):
+        load_problems(".")
+
+
 def test_field_maps_are_checked() -> None:
     """Unknown fields and unknown names are refused with the choices."""
     with pytest.raises(ConfigError, match=r"unknown fields \['quesion'\]"):
