@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import tyro
 
 from hdpo_env.commands.pairs import read_pairs
+from hdpo_env.commands.places import check_limit
+from hdpo_env.errors import DataError
 from hdpo_env.problems.rows import load_problems
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_env.verifiers.audit import Disagreement, Finding, audit, differences
@@ -49,7 +51,8 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Audit, print, and say by the exit code whether anything was found."""
+    """Audit, print, and say by the exit code whether anything was found or nothing was read."""
+    check_limit(options.limit)
     return _differential(options) if options.differential else _golds(options)
 
 
@@ -61,9 +64,13 @@ def _golds(options: Options) -> int:
 
     report = load(options.data)
     others = load(options.against).problems if options.against else ()
+    if options.against and not others:
+        raise DataError(f"{options.against} holds no usable problem to compare with")
     findings = audit(report.problems, VERIFIERS[options.verifier](), others=others)
     for bad in report.bad_rows[: options.show]:
         print(bad, file=sys.stderr)
+    if options.field_map == "plain" and any("####" in p.gold for p in report.problems):
+        print("note: some golds end in '#### ANSWER': try --field-map gsm8k", file=sys.stderr)
     counts = Counter(finding.kind for finding in findings)
     if options.json:
         facts = {
@@ -75,7 +82,7 @@ def _golds(options: Options) -> int:
         print(json.dumps(facts, indent=2))
     else:
         _print_findings(findings, counts, len(report.problems), len(report.bad_rows), options.show)
-    return 1 if findings or report.bad_rows else 0
+    return 1 if findings or report.bad_rows or not report.problems else 0
 
 
 def _print_findings(
@@ -85,6 +92,9 @@ def _print_findings(
         print(f"{finding.kind}: problem {finding.problem_id}: {finding.detail}")
     if len(findings) > show:
         print(f"... and {len(findings) - show} more")
+    if not problems:
+        print(f"nothing to audit: no problem could be read, {bad_rows} bad rows")
+        return
     what = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "no other fault"
     print(f"{problems} problems, {bad_rows} bad rows: {what}")
 

@@ -49,7 +49,7 @@ def read_pairs(
 
     Raises:
         ConfigError: ``limit`` is less than 1.
-        DataError: the file is missing or broken, or a line lacks a completion or a gold.
+        DataError: the file is missing, broken or empty, or a line lacks a completion or a gold.
     """
     check_limit(limit)
     pairs = []
@@ -74,6 +74,8 @@ def read_pairs(
                 is_mislabelled=row.get(label) is not None and _label(row[label]) is None,
             )
         )
+    if not pairs:
+        raise DataError(f"{path} holds no lines to judge")
     return pairs
 
 

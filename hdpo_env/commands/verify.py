@@ -16,7 +16,7 @@ import tyro
 
 from hdpo_env.commands.pairs import Pair, read_pairs
 from hdpo_env.commands.places import check_out
-from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.errors import ConfigError
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 
@@ -106,8 +106,6 @@ def _file(verifier: Any, options: Options) -> int:
         for name in ("completion", "gold", "label", "finish_reason")
     }
     pairs = read_pairs(Path(options.what[0]), limit=options.limit, **names)
-    if not pairs:
-        raise DataError(f"{options.what[0]} holds no lines to judge")
     start = perf_counter()
     verdicts = _judge(verifier, pairs, options)
     facts = summarize(pairs, verdicts, perf_counter() - start)

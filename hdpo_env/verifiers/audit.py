@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hdpo_env.types import Problem, Verdict, content_hash
+from hdpo_env.types import Outcome, Problem, Verdict, content_hash
 from hdpo_env.verifiers.protocol import Verifier, check_gold
 
 _MIN_LEAK = 4  # a shorter gold occurs in a question by chance
@@ -16,7 +16,8 @@ _MIN_LEAK = 4  # a shorter gold occurs in a question by chance
 class Finding:
     """One thing that is wrong with one problem; the gold stays out of its repr and its text."""
 
-    kind: str  # bad_gold, rejects_itself, accepts_nothing, duplicate, conflict, leak, overlap
+    kind: str  # bad_gold, rejects_itself, accepts_nothing, other_solution, leak, and of several
+    # problems: duplicate, conflict, overlap
     problem_id: str
     detail: str
 
@@ -26,9 +27,9 @@ def audit(
 ) -> list[Finding]:
     """Everything wrong with the golds and questions of a data set.
 
-    Each gold must be usable, accept itself in a box and reject an empty answer; no question may
-    occur twice (worse: with another answer), hold its own answer, or occur in ``others``, such as
-    a test set.
+    Each gold must be usable, accept itself in a box and reject an empty answer, and a solution
+    that boxes its answer must box the gold; no question may occur twice (worse: with another
+    answer), hold its own answer, or occur in ``others``, such as a test set.
 
     >>> from hdpo_env.verifiers import MathVerifier
     >>> rows = [Problem("1+1=?", ("2",)), Problem("1 + 1 = ?", ("3",))]
@@ -58,16 +59,27 @@ def _check(problem: Problem, verifier: Verifier) -> Iterator[Finding]:
     if reason is not None:
         yield Finding("bad_gold", problem.id, "a gold answer cannot be used")
         return
+    rejected = []
     for at, answer in enumerate(problem.answers):
         verdict = verifier.verify(f"The answer is $\\boxed{{{answer}}}$.", problem.answers)
         if verdict.correct is not True:
             what = f"gold {at + 1} judged against itself is {verdict.outcome.name}"
-            yield Finding("rejects_itself", problem.id, what)
+            rejected.append(Finding("rejects_itself", problem.id, what))
+    yield from rejected
+    if not rejected and _ends_otherwise(problem, verifier):
+        yield Finding("other_solution", problem.id, "its solution boxes another answer")
     for empty in ("", "\\boxed{}", "I do not know."):
         if verifier.verify(empty, problem.answers).correct is True:
             yield Finding("accepts_nothing", problem.id, f"the completion {empty!r} is CORRECT")
     if any(_leaks(answer, problem.question) for answer in problem.answers):
         yield Finding("leak", problem.id, "the question states its answer")
+
+
+def _ends_otherwise(problem: Problem, verifier: Verifier) -> bool:
+    solution = problem.solution or ""
+    if "\\boxed" not in solution:
+        return False  # prose may end in any number
+    return verifier.verify(solution, problem.answers).outcome is Outcome.WRONG
 
 
 def _leaks(answer: str, question: str) -> bool:

@@ -45,6 +45,25 @@ def test_each_fault_is_found_once_and_by_name() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("solution", "kinds"),
+    [
+        (r"So it is \boxed{5}.", ["other_solution"]),
+        (r"So it is \boxed{\frac{8}{2}}.", []),
+        (r"First \boxed{5}. No, wait: \boxed{4}.", []),
+        ("So it is 5.", []),
+        (r"So it is \boxed{", []),
+        (None, []),
+    ],
+)
+def test_a_solution_that_boxes_another_answer_is_found(
+    solution: str | None, kinds: list[str]
+) -> None:
+    """Only where the solution says by a box what it ends in, and the verifier has no doubt."""
+    found = audit([Problem("2+2?", ("4",), solution=solution)], MathVerifier())
+    assert [f.kind for f in found] == kinds
+
+
 def test_overlap_with_another_set_is_found() -> None:
     """A training question in the test set is named however it is spaced."""
     train = [Problem("How many?", ("1",)), Problem("How  Much?", ("2",))]
@@ -216,6 +235,32 @@ def test_audit_reports_a_files_findings(tmp_path: Path, capsys: pytest.CaptureFi
     assert audit_command.run(audit_command.Options(data=str(bad), json=True)) == 1
     out = capsys.readouterr().out
     assert json.loads(out[out.index("{") :])["counts"] == {"bad_gold": 1}
+
+
+def test_an_audit_of_nothing_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No problem, no pair and nothing to compare with: each is said, and none exits 0."""
+    empty = write(tmp_path / "empty.jsonl", [])
+    broken = write(tmp_path / "broken.jsonl", [{"q": 1}])
+    good = write(tmp_path / "good.jsonl", [{"question": "1+1?", "answer": "1+1 #### 2"}])
+    assert main(["audit", str(empty)]) == main(["audit", str(empty), "--json"]) == 1
+    assert "nothing to audit: no problem could be read, 0 bad rows" in capsys.readouterr().out
+    assert main(["audit", str(broken)]) == 1
+    shown = capsys.readouterr()
+    assert "1 bad rows" in shown.out
+    assert "no other fault" not in shown.out
+    for words, says in (
+        ((str(empty), "--differential"), "holds no lines to judge"),
+        ((str(good), "--against", str(empty)), "holds no usable problem to compare with"),
+        ((str(good), "--limit", "-1"), "--limit is -1: choose at least 1"),
+    ):
+        assert main(["audit", *words]) == 2
+        assert says in capsys.readouterr().err
+    assert main(["audit", str(good)]) == 0
+    assert "try --field-map gsm8k" in capsys.readouterr().err
+    assert main(["audit", str(good), "--field-map", "gsm8k"]) == 0
+    assert "try --field-map" not in capsys.readouterr().err
 
 
 @pytest.mark.slow
