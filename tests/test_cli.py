@@ -391,6 +391,22 @@ def test_ids_go_to_a_file(rollouts: Callable[..., Path], tmp_path: Path) -> None
     assert "50 groups of 2 rollouts" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("row", "dialect"),
+    [
+        ({"problem_id": 1, "reward": 0}, "own"),
+        ({"input": "a", "output": "b", "gts": "4", "score": 0, "step": 1}, "verl"),
+    ],
+)
+def test_a_filter_is_for_files_that_have_filters(
+    rollouts: Callable[..., Path], row: dict, dialect: str
+) -> None:
+    """Elsewhere --filter is refused, instead of ignored or of leaving out every line."""
+    assert f"is read as {dialect}: leave it out" in refusal(
+        "cliffs", str(rollouts(row)), "--filter", "strict-match"
+    )
+
+
 def test_the_compare_line_of_the_readme_is_understood_as_typed() -> None:
     """--flags takes options although they begin with dashes; `--flags=` and no --flags work too."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -148,6 +148,11 @@ def _warn(tally: Tally, options: Options) -> None:
             f"{found}"
         )
     for name, line_format in tally.formats.items():
+        if options.filter is not None and line_format.dialect != "lm-eval":
+            raise ConfigError(
+                f"--filter is for files of lm-evaluation-harness, and {name} is read as "
+                f"{line_format.dialect}: leave it out"
+            )
         if line_format.dialect in DIALECTS:
             about = DIALECTS[line_format.dialect].about
             print(f"note: {name} is read as {line_format.dialect}: {about}", file=sys.stderr)
