@@ -54,8 +54,7 @@ class HFPolicy:
         Raises:
             ConfigError: nothing can be loaded from there; the message says what was tried.
         """
-        if not Path(path).exists() and str(path).startswith((".", "/", "~")):
-            raise ConfigError(f"there is no folder {str(path)!r}: give a checkpoint's folder")
+        check_place(path)
         try:
             tokenizer = AutoTokenizer.from_pretrained(path)
             model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
@@ -186,6 +185,19 @@ class HFPolicy:
         if self.device.type == "cuda":
             return torch.autocast("cuda", torch.bfloat16)
         return contextlib.nullcontext()
+
+
+def check_place(path: str | Path) -> None:
+    """Refuse a place that is neither a folder nor a hub id, for which no hub need be asked.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    is_hub_id = str(path).count("/") == 1 and not str(path).startswith((".", "/", "~"))
+    if not is_hub_id and not Path(path).exists():
+        raise ConfigError(
+            f"there is no folder {str(path)!r}: give a checkpoint's folder, or a hub id owner/name"
+        )
 
 
 def _listed(ids: int | list[int] | None) -> set[int]:

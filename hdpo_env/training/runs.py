@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import torch
 
 from hdpo_env.config import TrainConfig, to_dict
 from hdpo_env.errors import ConfigError, DataError, ViewError
-from hdpo_env.policies.hf import HFPolicy
-from hdpo_env.privileged import privileged_prompt, quotes_rollouts
-from hdpo_env.problems import PROBLEMS, load_problems
-from hdpo_env.prompts import student_prompt
+from hdpo_env.policies.hf import HFPolicy, check_place
+from hdpo_env.privileged import PRIVILEGED_TEMPLATES, VIEWS, privileged_prompt, quotes_rollouts
+from hdpo_env.problems import PROBLEMS, FieldMap, load_problems
+from hdpo_env.prompts import TEMPLATES, student_prompt
 from hdpo_env.trainer import Trainer
 from hdpo_env.training import folders
 from hdpo_env.training.metrics import require_wandb
@@ -102,14 +101,22 @@ def execute(
 
     Raises:
         ConfigError: no training problem can be shown in the view that the teacher needs.
+        RegistryError: a view, template or field map has an unknown name.
+        DataError: a source holds no problem, or none whose prompt fits.
         CheckpointError: ``resume`` was asked for and there is nothing to resume.
         TrainingError: the loss or gradient is not finite.
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    # Everything that can be refused is loaded before anything on disk is touched.
+    # Everything that can be refused is loaded before anything on disk is touched, cheapest first.
+    check_names(spec)
+    train = {name: _given(name, source) for name, (source, _) in spec.train.items()}
+    slices = {name: _given(name, source) for name, source in spec.slices.items()}
     policy = _policy(spec)
-    stream, slices = _problems(spec, policy)
+    train = {name: _fitting(name, given, policy, spec.config) for name, given in train.items()}
+    slices = {name: _fitting(name, given, policy, spec.config) for name, given in slices.items()}
+    check_teachable(spec.config, [p for problems in train.values() for p in problems])
+    stream = _stream(spec, train)
     if spec.wandb_project is not None:
         require_wandb()
     if not resume:
@@ -141,32 +148,27 @@ def _policy(spec: RunSpec) -> HFPolicy:
     return VLLMPolicy.load(spec.model)
 
 
-def _problems(spec: RunSpec, policy: HFPolicy) -> tuple[MixedStream, dict[str, Sequence[Problem]]]:
-    """The training stream and the held-out slices, without problems whose prompt is too long."""
-    fits = partial(_fits, policy, spec.config)
-    train = {name: _kept(name, source, fits) for name, (source, _) in spec.train.items()}
-    slices = {name: _kept(name, source, fits) for name, source in spec.slices.items()}
-    check_teachable(spec.config, [p for problems in train.values() for p in problems])
-    streams = {
-        name: (EpochStream(train[name], spec.config.seed), share)
-        for name, (_, share) in spec.train.items()
-    }
-    return MixedStream(streams), slices
-
-
-def _fits(policy: HFPolicy, config: TrainConfig, problem: Problem) -> bool:
-    rollout = config.rollout
-    length = len(policy.encode(student_prompt(problem, rollout.template)))
-    if policy.max_positions is not None and length + rollout.max_tokens > policy.max_positions:
-        return False
-    return length <= rollout.max_prompt_tokens
-
-
-def _kept(name: str, source: SourceSpec, fits: Callable[[Problem], bool]) -> Sequence[Problem]:
-    """The problems whose prompts fit. Generated ones are judged by their first.
+def check_names(spec: RunSpec) -> None:
+    """Refuse what is misspelt before anything is loaded.
 
     Raises:
-        DataError: nothing is left.
+        RegistryError: a view, template or field map has an unknown name.
+        ConfigError: the model is neither a folder nor a hub id, or a field map cannot be read.
+    """
+    rollout = spec.config.rollout
+    VIEWS[spec.config.algo.distill.view]
+    TEMPLATES[rollout.template]
+    PRIVILEGED_TEMPLATES[rollout.teacher_template]
+    for source in (*(source for source, _ in spec.train.values()), *spec.slices.values()):
+        FieldMap.parse(source.field_map)
+    check_place(spec.model)
+
+
+def _given(name: str, source: SourceSpec) -> Sequence[Problem]:
+    """The problems of a source.
+
+    Raises:
+        DataError: there are none.
     """
     problems = source.problems()
     part = "" if source.part == "all" else f", part {source.part!r} of a 95/5 split"
@@ -174,18 +176,45 @@ def _kept(name: str, source: SourceSpec, fits: Callable[[Problem], bool]) -> Seq
         raise DataError(
             f"there are no problems for {name!r} ({source.name}{part}): give more, or --eval-data"
         )
-    if isinstance(problems, (list, tuple)):
-        kept = [p for p in problems if fits(p)]
-        if dropped := len(problems) - len(kept):
-            log.warning("%d of %d problems have too long a prompt", dropped, len(problems))
-    else:
-        kept = problems if fits(problems[0]) else []
-    if not len(kept):
-        raise DataError(
-            f"no prompt of {name!r} ({source.name}) fits: prompt + --rollout.max-tokens must stay "
-            "within the model's context, and the prompt within --rollout.max-prompt-tokens"
+    return problems
+
+
+def _fitting(
+    name: str, problems: Sequence[Problem], policy: HFPolicy, config: TrainConfig
+) -> Sequence[Problem]:
+    """The problems whose prompts fit. Generated ones are judged by their first.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    rollout, positions = config.rollout, policy.max_positions
+    room = rollout.max_prompt_tokens
+    limits = f"--rollout.max-prompt-tokens is {room}"
+    if positions is not None:
+        room = min(room, positions - rollout.max_tokens)
+        limits += (
+            f", and the model's context of {positions} tokens must hold the prompt and "
+            f"--rollout.max-tokens, which is {rollout.max_tokens}"
         )
+    is_listed = isinstance(problems, (list, tuple))
+    tried = problems if is_listed else [problems[0]]
+    lengths = [len(policy.encode(student_prompt(p, rollout.template))) for p in tried]
+    if min(lengths) > room:
+        raise DataError(f"no prompt of {name!r} fits: the shortest has {min(lengths)}; {limits}")
+    if not is_listed:
+        return problems
+    kept = [p for p, length in zip(problems, lengths, strict=True) if length <= room]
+    if dropped := len(problems) - len(kept):
+        log.warning("%d of %d problems have too long a prompt", dropped, len(problems))
     return kept
+
+
+def _stream(spec: RunSpec, train: Mapping[str, Sequence[Problem]]) -> MixedStream:
+    streams = {
+        name: (EpochStream(train[name], spec.config.seed), share)
+        for name, (_, share) in spec.train.items()
+    }
+    return MixedStream(streams)
 
 
 def check_teachable(config: TrainConfig, problems: Iterable[Problem]) -> None:

@@ -87,7 +87,16 @@ def test_train_from_a_folder_and_a_file(data: Path, tmp_path: Path) -> None:
     [
         (["train", "--algo", "hpdo"], "unknown preset 'hpdo'"),
         (["train", "--model", "./no", "--data", "chain-add"], "there is no folder"),
+        (["train", "--model", "nomodel", "--data", "chain-add"], "there is no folder 'nomodel'"),
         (["train", "--model", "BASE", "--data", "no.jsonl", *SMALL], "no.jsonl"),
+        # names are looked at before anything is loaded, problems before the model
+        (
+            ["train", "--model", "./no", "--data", "chain-add", "--view", "solutoin"],
+            "--view: unknown view 'solutoin'; choose one of: answer",
+        ),
+        (["train", "--model", "./no", "--data", "d", "--rollout.template", "b"], "template 'b'"),
+        (["train", "--model", "./no", "--data", "d", "--field-map", "maht"], "field map 'maht'"),
+        (["train", "--model", "tests", "--data", "chian"], "did you mean 'chain-add'?"),
         (["train", "--model", "x", "--data", "chain-add", "--view", "none"], "view is 'none'"),
         (["train", "--model", "x", "--data", "chain-add", "--eval.samples", "4"], "pass@8"),
         (["train", "--model", "x", "--data", "d", "--rollout.group-size", "1"], "group of one"),
