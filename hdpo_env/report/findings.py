@@ -59,7 +59,7 @@ def headline(study: Study) -> str:
         else (None, None)
     )
     if lead is None or start is None or end is None:
-        return f"{len(study.runs)} runs of up to {study.last_step} steps, none evaluated yet"
+        return f"{_extent(study)}: none evaluated yet"
     base = study.baseline if study.baseline != lead else None
     rival = study.end(base, study.hard_key) if base else None
     sentence = _movement(

@@ -101,7 +101,7 @@ def test_a_seed_that_stopped_early_does_not_count_at_the_end() -> None:
 def test_a_run_without_evaluation_says_so() -> None:
     """Nothing is claimed of a run that was not evaluated."""
     run = Run("x", "hdpo", "hdpo", 0, {}, {"losses/total": Curve((0, 3), (1.0, 0.5))})
-    assert headline(Study((run,))) == "1 runs of up to 3 steps, none evaluated yet"
+    assert headline(Study((run,))) == "hdpo, one seed, 3 steps: none evaluated yet"
 
 
 @pytest.mark.parametrize(
