@@ -11,14 +11,14 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 WATCHED = {
     "groups/cliff_rate": "cliffs",
     "rollouts/reward": "reward",
-    "privileged/pass_rate": "privileged",
+    "privileged/pass_rate": "priv",
     "losses/distill": "distill",
 }
 
@@ -35,8 +35,8 @@ class RunProgress:
 
     def advance(self, name: str, step: int, metrics: Mapping[str, float]) -> None:
         """Move one bar to ``step`` and show its newest numbers."""
-        shown = [f"{label} {metrics[key]:.3f}" for key, label in WATCHED.items() if key in metrics]
-        self._progress.update(self._tasks[name], completed=step, note="  ".join(shown))
+        shown = [f"{label} {metrics[key]:.2g}" for key, label in WATCHED.items() if key in metrics]
+        self._progress.update(self._tasks[name], completed=step, note=" ".join(shown))
 
     def note(self, name: str, text: str) -> None:
         """Write a word beside one bar."""
@@ -49,15 +49,17 @@ class RunProgress:
 
 @contextmanager
 def show_progress(steps: Mapping[str, int]) -> Iterator[RunProgress]:
-    """Bars for these runs, on the terminal while the block lasts."""
+    """Bars for these runs, on the terminal while the block lasts.
+
+    A run of thousands of steps fits into 80 columns; where it does not, its numbers wrap.
+    """
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=3),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
         TextColumn("eta"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=False)),
     )
     with Progress(*columns) as progress:
         yield RunProgress(progress, steps)

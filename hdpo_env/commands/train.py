@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -151,5 +151,18 @@ def run(options: Options) -> int:
             progress.advance(spec.variant, step + 1, metrics)
 
         summary = execute(spec, resume=state == "started", on_step=on_step, threads=options.threads)
-    print(f"{spec.run_dir / 'summary.json'}: {summary.get('eval', {})}")
+    print(_told(summary))
+    print(f"the model is {spec.run_dir / 'model'}; the curves: hdpo report {spec.run_dir}")
     return 0
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    """What the evaluations of every slice said before the first step and after the last."""
+    rows = [("", "start", "end")]
+    for name, first in summary["start"].items():
+        for key, end in summary[name].items():
+            if key in ("greedy", "cliff_rate") or (key.startswith("pass@") and "/" not in key):
+                told = key.replace("_", " ")
+                rows.append((f"{name} {told}", f"{first.get(key, end):.3f}", f"{end:.3f}"))
+    width = max(len(row[0]) for row in rows)
+    return "\n".join(f"{name:<{width}}{start:>8}{end:>8}" for name, start, end in rows)

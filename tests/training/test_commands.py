@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from transformers import AutoModelForCausalLM
 
 from hdpo_env import demo
+from hdpo_env.commands.progress import WATCHED, show_progress
+from hdpo_env.commands.train import _told
 from hdpo_env.problems import ChainFamily
 
 SMALL = [
@@ -66,6 +70,11 @@ def test_train_from_a_folder_and_a_file(data: Path, tmp_path: Path) -> None:
     assert [line["step"] for line in lines] == [0, 1, 2, 3, 4]
     assert "eval/eval/pass@8" in lines[0]
     AutoModelForCausalLM.from_pretrained(out / "model")
+    told = first.stdout.splitlines()
+    assert told[-1] == f"the model is {out / 'model'}; the curves: hdpo report {out}"
+    evaluated = json.loads((out / "summary.json").read_text())
+    start, end = evaluated["start"]["eval"]["pass@8"], evaluated["eval"]["pass@8"]
+    assert ["eval", "pass@8", f"{start:.3f}", f"{end:.3f}"] in [line.split() for line in told]
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["algo"], summary["steps"]) == ("hdpo", 4)
     again = hdpo(*words, "--steps", "4")
@@ -80,6 +89,34 @@ def test_train_from_a_folder_and_a_file(data: Path, tmp_path: Path) -> None:
     other = hdpo(*words, "--steps", "6", "--seed", "5")
     assert other.returncode == 2
     assert "seed: 0 there, 5 now" in other.stderr
+
+
+def test_what_a_run_came_to_is_a_short_table() -> None:
+    """First and last evaluation of every slice; intervals and token counts stay in the file."""
+    first = {"greedy": 0.25, "pass@1": 0.125, "pass@1/low": 0.0, "tokens": 7.0, "cliff_rate": 0.5}
+    summary = {"steps": 3, "eval": {**first, "pass@1": 0.75}, "start": {"eval": first}}
+    assert _told(summary).splitlines() == [
+        "                  start     end",
+        "eval greedy       0.250   0.250",
+        "eval pass@1       0.125   0.750",
+        "eval cliff rate   0.500   0.500",
+    ]
+
+
+@pytest.mark.parametrize("name", ["hdpo", "hdpo-strong-frozen-seed0"])
+def test_the_progress_of_a_long_run_fits_into_80_columns(name: str) -> None:
+    """Steps and every watched number are whole: those of a short name on one line."""
+    metrics = dict(zip(WATCHED, (0.953, 0.123, 0.568, 0.00123), strict=True))
+    with show_progress({name: 2000}) as bars:
+        bars.advance(name, 1234, metrics)
+        console = Console(width=80, file=StringIO())
+        console.print(bars._progress.get_renderable())
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert "1234/2000" in shown
+    words = " ".join(shown.replace("━", "").split())
+    assert words.endswith("cliffs 0.95 reward 0.12 priv 0.57 distill 0.0012")
+    assert len(shown.strip().splitlines()) == (1 if name == "hdpo" else 2)
 
 
 @pytest.mark.parametrize(
