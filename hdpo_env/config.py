@@ -159,7 +159,7 @@ class RolloutConfig:
     max_prompt_tokens: int = 2048  # a file's problems with longer prompts are left out, never cut
     max_tokens: int = 4096  # completions are cut here
     template: str = "boxed"  # the student's prompt: boxed, plain, chain
-    teacher_template: str = "hdpo"  # the teacher's prompt: hdpo, sdpg, chain
+    teacher_template: str = "hdpo"  # the teacher's prompt: hdpo, sdpg, opsd, sdpo, sdft, chain
 
     def __post_init__(self) -> None:
         _require(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,7 +18,9 @@ import pytest
 from hdpo_env.cli import COMMANDS, main
 from hdpo_env.cliffs import fit_prior
 from hdpo_env.commands import compare
+from hdpo_env.privileged import PRIVILEGED_TEMPLATES, VIEWS
 from hdpo_env.problems import ChainFamily
+from hdpo_env.prompts import TEMPLATES
 
 HDPO = Path(sys.executable).with_name("hdpo")
 MODEL = ["--model", "m", "--data", "linear"]
@@ -63,6 +66,13 @@ def test_help_of_a_command_is_its_own() -> None:
     """`hdpo help COMMAND` prints what `hdpo COMMAND --help` prints, and refuses a misspelt one."""
     assert hdpo("help", "show").stdout == hdpo("show", "--help").stdout
     assert "did you mean 'train'?" in refusal("help", "trian")
+
+
+@pytest.mark.parametrize("command", ["show", "train"])
+def test_the_help_names_every_view_and_template(command: str) -> None:
+    """What is registered can be found in the help of the commands that take it."""
+    words = set(re.findall(r"\w+", hdpo(command, "--help").stdout))
+    assert words >= {*VIEWS, *TEMPLATES, *PRIVILEGED_TEMPLATES}
 
 
 def test_help_needs_no_package_and_show_needs_no_torch() -> None:

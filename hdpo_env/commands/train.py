@@ -36,7 +36,9 @@ class Options:
     """Split to ask a hub data set in --eval-data for."""
     field_map: ColumnsOption = "plain"
     view: str | None = None
-    """What the teacher sees: solution or answer (short for --algo.distill.view)."""
+    """What the teacher sees: solution, answer, masked_solution, prefix:0.5, hints:2,
+    reference_only, sibling, feedback, wrong_answer, none, or two such as answer+hints:1 (short for
+    --algo.distill.view)."""
     weight: Annotated[float | None, tyro.conf.arg(name="lambda")] = None
     """Distillation weight (short for --algo.distill.weight)."""
     sampler: Literal["hf", "vllm"] = "hf"
