@@ -26,7 +26,8 @@ class Options:
     """FILE:ROW (rows from 1) or FAMILY:INDEX, such as data.jsonl:3, linear:5 or chain#6:3."""
     view: str = "solution"
     """What the teacher sees: solution, answer, masked_solution, prefix:0.5, hints:2,
-    reference_only, wrong_answer, none, or two such as answer+hints:1; sibling and feedback need rollouts."""
+    reference_only, wrong_answer, none, or two such as answer+hints:1; sibling and feedback need
+    rollouts."""
     template: str | None = None
     """Words of the student's prompt: boxed, plain or chain; the problem's own by default."""
     teacher_template: str | None = None
