@@ -439,7 +439,7 @@ def test_the_compare_line_of_the_readme_is_understood_as_typed() -> None:
             ["export", "linear", "--to", "trl", "--rollouts", "in.jsonl", "--out", "in.jsonl"],
             "would overwrite",
         ),
-        (["export", "in.jsonl", "--to", "verl"], "pass --out verl.jsonl to replace it"),
+        (["export", "in.jsonl", "--to", "verl"], "pass --out verl.parquet to replace it"),
     ],
 )
 def test_no_command_overwrites_what_it_reads_or_was_not_told_to(
@@ -449,7 +449,7 @@ def test_no_command_overwrites_what_it_reads_or_was_not_told_to(
     """The same file under another name counts; nothing has been touched when it is refused."""
     monkeypatch.chdir(tmp_path)
     row = {"question": "1+1?", "answer": "2", "problem_id": 1, "completion": "2", "gold": "2"}
-    for name in ("in.jsonl", "verl.jsonl"):
+    for name in ("in.jsonl", "verl.parquet"):
         Path(name).write_text(json.dumps(row), encoding="utf-8")
     Path("link.jsonl").symlink_to("in.jsonl")
     assert main(words) == 2

@@ -30,7 +30,8 @@ class Options:
     to: str
     """trl, verl, verl-opsd, openrlhf, sdpg, opsd, sdpo, prime-rl, tinker, roll, slime, nemo-rl."""
     out: str | None = None
-    """The file to write, .jsonl or .parquet; TO.jsonl by default."""
+    """The file to write, .jsonl or .parquet; by default TO.parquet for verl and its relatives,
+    TO.jsonl for others."""
     view: str | None = None
     """Privileged context: solution, answer, masked_solution, prefix:0.5, hints:2, answer+hints:1,
     reference_only, wrong_answer or none, and with rollouts sibling or feedback; the system's own by
@@ -64,7 +65,7 @@ def run(options: Options) -> int:
     from hdpo_env.exports import CARRIERS
 
     carrier = CARRIERS[options.to]
-    path = _path(options, carrier.name)
+    path = _path(options, f"{carrier.name}{carrier.suffix}")
     problems = find_problems(
         options.problems,
         field_map=options.field_map,
@@ -91,9 +92,9 @@ def run(options: Options) -> int:
 def _path(options: Options, name: str) -> str:
     read = [options.problems, *([options.rollouts] if options.rollouts else [])]
     check_out("--out", options.out, read)
-    if options.out is None and Path(f"{name}.jsonl").exists():
-        raise ConfigError(f"{name}.jsonl exists: pass --out {name}.jsonl to replace it, or another")
-    return options.out or f"{name}.jsonl"
+    if options.out is None and Path(name).exists():
+        raise ConfigError(f"{name} exists: pass --out {name} to replace it, or another")
+    return options.out or name
 
 
 def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:
@@ -103,9 +104,15 @@ def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:
         return {}
     with open(path, encoding="utf-8") as lines:
         try:
-            return groups_of((json.loads(line) for line in lines if line.strip()), problems)
+            groups = groups_of((json.loads(line) for line in lines if line.strip()), problems)
         except json.JSONDecodeError as error:
             raise DataError(f"{path} is not JSON lines: {error.msg}; mend or remove it") from None
+    if not groups:
+        raise DataError(
+            f"no problem_id in {path} is one of the {len(problems)} problems, such as "
+            f"{problems[0].id!r}: give rollouts of these problems, or the problems they are of"
+        )
+    return groups
 
 
 def _tell(export: Export, carrier: Carrier, path: str, options: Options) -> None:
@@ -121,7 +128,7 @@ def _tell(export: Export, carrier: Carrier, path: str, options: Options) -> None
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     print(f"wrote {len(export)} rows for {carrier.name} to {path}")
-    print(f"to read them: {carrier.settings}")
+    print(f"to read them: {carrier.settings.replace('FILE', path)}")
     if export.left_out:
         # Reasons name the problem; without it, equal ones can be counted together.
         reasons = Counter(left.reason.replace(left.problem_id, "ID") for left in export.left_out)

@@ -20,7 +20,8 @@ class Carrier:
     ``view`` and ``template`` are what the system's recipe uses; ``is_whole`` says that the
     privileged text is all that the teacher's message adds to the student's, instructions included,
     because the system itself adds none. ``fields`` reads the rows back with `load_problems`;
-    ``settings`` are the system's options that make it read them.
+    ``settings`` are the system's options that make it read them, in a FILE that its users expect to
+    end in ``suffix``.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Carrier:
     view: str = "solution"
     template: str = "sdft"
     is_whole: bool = False
+    suffix: str = ".jsonl"
 
     def __call__(
         self,

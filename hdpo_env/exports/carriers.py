@@ -38,17 +38,19 @@ to_verl = Carrier(
     "verl",
     forms.verl,
     _fields("extra_info"),
-    "data.train_files=FILE.parquet; context in extra_info.privileged_context",
+    "data.train_files=FILE; context in extra_info.privileged_context",
     template="hdpo",
     is_whole=True,
+    suffix=".parquet",
 )
 to_verl_opsd = Carrier(
     "verl-opsd",
     forms.verl_opsd,
     _fields("extra_info", solution="extra_info.solution"),
-    "distillation.privileged_solution_key=extra_info.solution "
+    "data.train_files=FILE distillation.privileged_solution_key=extra_info.solution "
     "distillation.privileged_problem_key=extra_info.problem",
     view="reference_only",
+    suffix=".parquet",
 )
 to_openrlhf = Carrier(
     "openrlhf",
@@ -61,9 +63,10 @@ to_sdpg = Carrier(
     "sdpg",
     forms.sdpg,
     _fields("extra_info"),
-    "data.train_files=FILE.parquet actor_rollout_ref.actor.policy_loss.loss_mode=sdpg",
+    "data.train_files=FILE actor_rollout_ref.actor.policy_loss.loss_mode=sdpg",
     template="sdpg",
     is_whole=True,
+    suffix=".parquet",
 )
 to_opsd = Carrier(
     "opsd",
@@ -78,6 +81,7 @@ to_sdpo = Carrier(
     _fields("extra_info"),
     "include_environment_feedback: True, and a reward that returns extra_info's feedback",
     template="sdpo",
+    suffix=".parquet",
 )
 to_prime_rl = Carrier(
     "prime-rl",

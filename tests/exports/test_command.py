@@ -24,7 +24,7 @@ def test_a_family_goes_to_every_carrier(
     assert main(["export", *words]) == 0
     printed = capsys.readouterr().out
     assert f"wrote 3 rows for {name} to {out}" in printed
-    assert CARRIERS[name].settings in printed
+    assert CARRIERS[name].settings.replace("FILE", str(out)) in printed
     assert "Collect" not in printed
     back = load_problems(out, field_map=CARRIERS[name].fields, strict=True).problems
     assert [p.id for p in back] == [p.id for p in LinearFamily(1).source("train", 7, 3)]
@@ -84,6 +84,22 @@ def test_the_help_names_every_field_map(
     assert words >= set(FIELD_MAPS)
 
 
+@pytest.mark.parametrize("name", list(CARRIERS))
+def test_the_file_ends_as_its_trainer_expects(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parquet for verl and its relatives, lines for others; the settings printed name the file."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "linear", "--to", name, "--limit", "3"]) == 0
+    [path] = tmp_path.iterdir()
+    relatives = ("verl", "verl-opsd", "sdpg", "sdpo")
+    assert path.name == name + (".parquet" if name in relatives else ".jsonl")
+    printed = capsys.readouterr().out
+    assert ("data.train_files=" in printed) == (f"data.train_files={path.name}" in printed)
+    assert "FILE" not in printed
+    assert len(load_problems(path, field_map=CARRIERS[name].fields, strict=True).problems) == 3
+
+
 def test_rollouts_of_a_file_are_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Feedback for problems that failed, siblings for those that did not; others left out."""
     first, second = LinearFamily(1).source("train", 0, 2)
@@ -103,6 +119,11 @@ def test_rollouts_of_a_file_are_quoted(tmp_path: Path, capsys: pytest.CaptureFix
         [row] = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
         assert row["extra_info"]["problem_id"] == problem.id
         assert told in row["extra_info"]["feedback"]
+    path.write_text(json.dumps(rows[2]) + "\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["export", *words, "--view", "feedback"]) == 2
+    told = f"no problem_id in {path} is one of the 2 problems, such as {first.id!r}"
+    assert told in capsys.readouterr().err
     for text, message in (
         ("{]", "is not JSON lines"),
         ('{"problem_id": "x"}', "rollout 1 has problem_id: a row needs"),
