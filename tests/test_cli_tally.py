@@ -190,3 +190,32 @@ def test_an_unknown_verifier_is_refused_at_once() -> None:
     """A misspelt verifier does not wait for the first completion to be noticed."""
     with pytest.raises(KeyError, match="unknown verifier 'maths'"):
         LineReader(LineFormat(verifier="maths"))
+
+
+def test_a_boolean_is_no_gold() -> None:
+    """True is a number to Python; as a gold answer it is refused, not read as the word."""
+    for gold in (True, ["4", False], float("nan")):
+        row = {"problem_id": 1, "completion": f"\\boxed{{{gold}}}", "gold": gold}
+        with pytest.raises(LineError, match="'gold' is not a string"):
+            LineReader(LineFormat())(json.dumps(row).encode())
+
+
+@pytest.mark.parametrize("command", ["cliffs", "verify"])
+def test_a_broken_parquet_file_is_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Junk, a page that was overwritten, and no file at all: the sentence names the file."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    junk, torn = tmp_path / "junk.parquet", tmp_path / "torn.parquet"
+    junk.write_bytes(b"junk")
+    rows = {"problem_id": list(range(999)), "completion": ["x"] * 999, "gold": ["y"] * 999}
+    parquet.write_table(pyarrow.table(rows), torn)
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:4] + bytes(200) + whole[204:])
+    for path in (junk, torn):
+        assert main([command, str(path)]) == 2
+        sentence = capsys.readouterr().err
+        assert f"{path.name} is no whole parquet file (" in sentence
+        assert sentence.count("\n") == 1
+    assert main([command, str(tmp_path / "absent.parquet")]) == 2
+    assert "absent.parquet" in capsys.readouterr().err

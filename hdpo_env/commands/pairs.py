@@ -68,7 +68,7 @@ def read_pairs(
         pairs.append(
             Pair(
                 completion=str(said),
-                gold=() if isinstance(row[gold], bool) else golds_of(row[gold]) or (),
+                gold=golds_of(row[gold]) or (),
                 label=_label(row.get(label)),
                 finish_reason=reason if isinstance(reason, str) else None,
                 is_mislabelled=row.get(label) is not None and _label(row[label]) is None,

@@ -184,9 +184,11 @@ class LineReader:
 
 
 def golds_of(gold: object) -> tuple[str, ...] | None:
-    """The accepted forms of a gold answer; None if it is not one."""
+    """The accepted forms of a gold answer; None if it is not one, as null, NaN, true and {}."""
     golds = gold if isinstance(gold, list) else [gold]
-    if not golds or not all(isinstance(g, (str, int, float)) for g in golds):
+    if not golds or not all(isinstance(g, (str, int, float)) and g == g for g in golds):
+        return None
+    if any(isinstance(g, bool) for g in golds):
         return None
     return tuple(map(str, golds))
 

@@ -24,7 +24,7 @@ from hdpo_env.commands.rollout_lines import (
     LineReader,
     first_rows,
 )
-from hdpo_env.errors import MissingDependencyError
+from hdpo_env.errors import DataError, MissingDependencyError
 
 _MAX_NAMED = 10  # faults that are kept with their line; the rest are counted
 _BITS = 40  # counts of three outcomes in one integer: a group costs one dict entry
@@ -126,6 +126,7 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
 
     Raises:
         OSError: the file cannot be read.
+        DataError: it is a broken parquet file.
         MissingDependencyError: it is a parquet file and pyarrow is not installed.
     """
     if path.suffix == ".parquet":
@@ -149,18 +150,25 @@ def parquet_lines(path: Path) -> Iterator[bytes]:
     """The rows of a parquet file as JSON lines.
 
     Raises:
+        DataError: it is no parquet file, or a broken one.
+        OSError: the file cannot be opened.
         MissingDependencyError: pyarrow is not installed.
     """
     try:
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise MissingDependencyError(
             f"{path.name} is a parquet file, which needs pyarrow: pip install 'hdpo_env[data]'"
         ) from error
-    with ParquetFile(path) as file:
-        for batch in file.iter_batches():
-            for row in batch.to_pylist():
-                yield json.dumps(row, default=str).encode()
+    with path.open("rb") as stream:  # whose errors name the file
+        try:
+            for batch in ParquetFile(stream).iter_batches():
+                for row in batch.to_pylist():
+                    yield json.dumps(row, default=str).encode()
+        except (ArrowException, OSError) as error:
+            why = str(error).partition("\n")[0]
+            raise DataError(f"{path} is no whole parquet file ({why}): write it again") from error
 
 
 def _in_processes(parts: Sequence[Part]) -> Iterator[Tally]:

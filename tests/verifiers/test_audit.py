@@ -169,10 +169,12 @@ def test_verify_names_what_is_wrong_with_a_file(
 
 
 def test_what_is_no_answer_is_not_judged_as_its_name(tmp_path: Path) -> None:
-    """Null and boolean golds are bad golds even if the completion says None; null says nothing."""
+    """Null, NaN and boolean golds are bad golds, whatever is said; a null says nothing."""
     rows: list[dict[str, object]] = [
         {"completion": "\\boxed{None}", "gold": None},
         {"completion": "\\boxed{True}", "gold": True},
+        {"completion": "\\boxed{nan}", "gold": float("nan")},
+        {"completion": "\\boxed{4}", "gold": ["4", True]},
         {"completion": None, "gold": "None"},
         {"completion": 4, "gold": 4},
     ]
@@ -180,7 +182,7 @@ def test_what_is_no_answer_is_not_judged_as_its_name(tmp_path: Path) -> None:
         MathVerifier().verify(p.completion, p.gold).outcome for p in pairs_of(tmp_path, rows)
     ]
     bad, none = Outcome.BAD_GOLD, Outcome.NO_ANSWER
-    assert outcomes == [bad, bad, none, Outcome.CORRECT]
+    assert outcomes == [bad, bad, bad, bad, none, Outcome.CORRECT]
 
 
 def pairs_of(folder: Path, rows: list[dict[str, object]]) -> list[Pair]:
