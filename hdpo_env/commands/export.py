@@ -98,15 +98,13 @@ def _path(options: Options, name: str) -> str:
 
 
 def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:
+    from hdpo_env.commands.pairs import json_lines
     from hdpo_env.exports import groups_of
 
     if path is None:
         return {}
-    with open(path, encoding="utf-8") as lines:
-        try:
-            groups = groups_of((json.loads(line) for line in lines if line.strip()), problems)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path} is not JSON lines: {error.msg}; mend or remove it") from None
+    with open(path, "rb") as lines:
+        groups = groups_of((row for _, row in json_lines(lines, path)), problems)
     if not groups:
         raise DataError(
             f"no problem_id in {path} is one of the {len(problems)} problems, such as "

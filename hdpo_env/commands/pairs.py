@@ -86,23 +86,28 @@ def _label(value: object) -> bool | None:
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
     if str(path) == "-":
-        yield from _objects(sys.stdin.buffer, "standard input")
+        yield from json_lines(sys.stdin.buffer, "standard input")
         return
     if path.is_dir():
         raise DataError(f"{str(path)!r} is a folder: give a .jsonl or .parquet file of it")
     if not path.exists():
         raise DataError(f"there is no file {str(path)!r}: give a .jsonl or .parquet file")
     if path.suffix == ".parquet":
-        yield from _objects(parquet_lines(path), path.name)
+        yield from json_lines(parquet_lines(path), path.name)
         return
     with path.open("rb") as lines:
-        yield from _objects(lines, path.name)
+        yield from json_lines(lines, path.name)
 
 
-def _objects(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+def json_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+    """The number and the value of every line that is not blank.
+
+    Raises:
+        DataError: a line is not JSON, or not in UTF-8.
+    """
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
                 yield number, json.loads(line)
-        except ValueError as error:  # of bytes that are no UTF-8 as well
+        except ValueError as error:
             raise DataError(f"{name}:{number} is not JSON ({error})") from None

@@ -125,11 +125,12 @@ def test_rollouts_of_a_file_are_quoted(tmp_path: Path, capsys: pytest.CaptureFix
     told = f"no problem_id in {path} is one of the 2 problems, such as {first.id!r}"
     assert told in capsys.readouterr().err
     for text, message in (
-        ("{]", "is not JSON lines"),
-        ('{"problem_id": "x"}', "rollout 1 has problem_id: a row needs"),
-        ("[1, 2]", "rollout 1 is a list: a row needs"),
+        (b"\n{]", f"{path}:2 is not JSON"),
+        (b'{"problem_id": "\xff"}', f"{path}:1 is not JSON"),
+        (b'{"problem_id": "x"}', "rollout 1 has problem_id: a row needs"),
+        (b"[1, 2]", "rollout 1 is a list: a row needs"),
     ):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text)
         capsys.readouterr()
         assert main(["export", *words]) == 2
         assert message in capsys.readouterr().err
