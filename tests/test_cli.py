@@ -62,6 +62,14 @@ def test_help_lists_every_command_and_each_has_a_module() -> None:
         assert (Path(__file__).parents[1] / f"hdpo_env/commands/{name}.py").exists()
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_is_plain_text(command: str) -> None:
+    """A reader of the terminal sees no marks of the documentation's markup."""
+    shown = hdpo(command, "--help").stdout
+    assert command in shown
+    assert "`" not in shown
+
+
 def test_help_of_a_command_is_its_own() -> None:
     """`hdpo help COMMAND` prints what `hdpo COMMAND --help` prints, and refuses a misspelt one."""
     assert hdpo("help", "show").stdout == hdpo("show", "--help").stdout

@@ -32,7 +32,7 @@ class Options:
 
 def parse(args: Sequence[str]) -> Options:
     """Options from the command line, by the standard library alone: no extra is needed."""
-    parser = argparse.ArgumentParser(prog="hdpo check", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hdpo check", description=f"{__doc__}".replace("`", ""))
     parser.add_argument(
         "targets",
         nargs="*",

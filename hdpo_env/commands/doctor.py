@@ -26,7 +26,7 @@ class Options:
     """
 
     place: Annotated[Path, tyro.conf.Positional]
-    """Folder of a run, or a file of rollouts as `hdpo cliffs` reads it."""
+    """Folder of a run, or a file of rollouts as hdpo cliffs reads it."""
     last: int = 20
     """Steps of a run to look at, counted from its end."""
     threshold: int = 0

@@ -36,7 +36,7 @@ def parse(args: Sequence[str]) -> Options:
     Raises:
         ConfigError: a setting is not written as NAME=VALUE.
     """
-    parser = argparse.ArgumentParser(prog="hdpo serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hdpo serve", description=f"{__doc__}".replace("`", ""))
     parser.add_argument("problems", nargs="?", default="linear", help="a problem source of ours")
     parser.add_argument(
         "--set",

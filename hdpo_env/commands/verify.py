@@ -27,7 +27,7 @@ _CHUNK = 2_000  # items between two moves of the progress bar
 class Options:
     """Judge a completion against a gold answer, or every line of a .jsonl or .parquet file.
 
-    The file ``-`` is standard input. ``hdpo verify COMPLETION GOLD`` exits 0 if correct, 1 if
+    The file - is standard input. hdpo verify COMPLETION GOLD exits 0 if correct, 1 if
     wrong, 2 if the verifier abstains.
     """
 
