@@ -14,7 +14,7 @@ from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.card import GROUP_SIZES, card_of, counted, write_card
 from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import Details, causes, read_details, suspects
-from hdpo_env.commands.dialects import DIALECTS
+from hdpo_env.commands.dialects import DIALECTS, likely_options
 from hdpo_env.commands.places import check_out
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
@@ -141,11 +141,10 @@ def _warn(tally: Tally, options: Options) -> None:
     if not tally.num_lines:
         raise DataError("there are no lines to read: give a file of rollouts, one object a line")
     if tally.num_malformed == tally.num_lines:
-        found = f"; a line has: {', '.join(tally.fields_found)}" if tally.fields_found else ""
         raise DataError(
             f"none of {tally.num_lines} lines could be used: name your fields with "
-            "--problem-id-field, --verdict-field, --reward-field, --completion-field, --gold-field"
-            f"{found}"
+            "--problem-id-field, --verdict-field, --reward-field, --completion-field, "
+            f"--gold-field, or their writer with --dialect{_fields_found(tally)}"
         )
     for name, line_format in tally.formats.items():
         if options.filter is not None and line_format.dialect != "lm-eval":
@@ -170,6 +169,14 @@ def _warn(tally: Tally, options: Options) -> None:
             f"{options.success_reward:g} on count as success; --success-reward changes that",
             file=sys.stderr,
         )
+
+
+def _fields_found(tally: Tally) -> str:
+    if not (found := tally.fields_found):
+        return ""
+    dialect = next((f.dialect for f in tally.formats.values()), "own")
+    likely = " ".join(likely_options(found, dialect))
+    return f"; a line has: {', '.join(found)}" + (f"; try {likely}" if likely else "")
 
 
 def _print_table(facts: dict[str, Any], options: Options) -> None:

@@ -12,7 +12,7 @@ lm-evaluation-harness 0.4 (``--log_samples``).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from hdpo_env.types import content_hash
@@ -127,7 +127,7 @@ DIALECTS = {
         "a problem is a document, a verdict its metric; repeated completions are judged here",
     ),
     "verl": Dialect(
-        frozenset({"input", "output", "gts", "score", "step"}),
+        frozenset({"input", "output", "score", "step"}),  # gts, the golds, where there are any
         _verl,
         "a problem is an input, a verdict acc or else score",
     ),
@@ -145,6 +145,46 @@ DIALECTS = {
         "a line is a whole group, as in a run's groups.jsonl",
     ),
 }
+
+
+_LIKELY = {  # our name -> what others call such a field
+    "problem_id": ("uid", "id", "question_id", "prompt", "input", "question", "problem"),
+    "verdict": ("correct", "is_correct", "passed"),
+    "reward": ("reward", "score", "acc"),
+    "completion": ("response", "output", "generation"),
+    "gold": ("label", "answer", "target", "gts", "solution", "ground_truth"),
+}
+
+
+def likely_options(fields: Collection[str], dialect: str = "own") -> list[str]:
+    """Options that would name the fields of a file which could not be used, as far as they show.
+
+    The names are those of the file. What a dialect finds by itself is left out.
+
+    >>> likely_options(["prompt", "response", "reward"])
+    ['--problem-id-field prompt']
+    >>> likely_options(["step", "prompt", "completion", "format_reward", "advantage"], "trl")
+    ['--reward-field format_reward']
+    """
+    found = {name: _first_like(name, fields) for name in _LIKELY}
+    ways = (("verdict",), ("reward",), ("completion", "gold"))
+    way = next((way for way in ways if all(found[name] for name in way)), ())
+    fits = dialect in DIALECTS and DIALECTS[dialect].fields <= set(fields)
+    return [
+        *(["--dialect own"] if dialect in DIALECTS and not fits else []),
+        *(
+            f"--{name.replace('_', '-')}-field {found[name]}"
+            for name in (way if fits else ("problem_id", *way))
+            if found[name] not in (None, name)
+        ),
+    ]
+
+
+def _first_like(name: str, fields: Collection[str]) -> str | None:
+    like = [known for known in (name, *_LIKELY[name]) if known in fields]
+    if name == "reward":
+        like += [field for field in fields if "reward" in field or "score" in field]
+    return next(iter(like), None)
 
 
 def recognise(row: Mapping[str, Any]) -> str:

@@ -10,9 +10,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 from hdpo_env.commands.dialects import DIALECTS, recognise
+from hdpo_env.errors import ConfigError
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS
 
@@ -55,6 +57,13 @@ class LineFormat:
     verifier: str = "math"
     dialect: str = "auto"
     filter: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.success_reward):
+            raise ConfigError(
+                f"--success-reward is {self.success_reward:g}, which no reward reaches or all do: "
+                "choose a number from which on a reward is a success"
+            )
 
     def settled(self, rows: Iterable[Mapping[str, Any]]) -> LineFormat:
         """This format with the dialect of the first row, unless it was given.
@@ -110,7 +119,11 @@ class LineReader:
         row = parsed(line)
         if self.expand is None:
             return [(self.key(row), self.correct(row))]
-        return [(self.key(one), self.correct(one)) for one in self.expand(row)]
+        try:
+            return [(self.key(one), self.correct(one)) for one in self.expand(row)]
+        except LineError as error:
+            error.found = tuple(row)  # as its writer called them, not as the dialect does
+            raise
 
     def key(self, row: Mapping[str, Any]) -> GroupKey:
         """The group of a row.
