@@ -40,7 +40,7 @@ def test_a_sibling_is_one_of_the_steps_own_rollouts(
 ) -> None:
     """Mixed and saturated groups are shown their own correct rollout; a cliff has none to show."""
     collector, problems = collector_of(config_of("sdpg"), "sibling")
-    with pytest.raises(ViewError, match="pass group="):
+    with pytest.raises(ViewError, match="none are given"):
         collector.teacher_prompt(problems[1])
     seen, _ = collector.student_groups(1)
     assert {group.problem.id for group in seen} == set(collector.groups)
