@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hdpo_plugins.verl.reward import compute_score
 
 from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import GroupDetail, read_details
@@ -20,6 +19,7 @@ from hdpo_env.commands.dialects import DIALECTS, recognise
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file
 from hdpo_env.errors import DataError
+from hdpo_plugins.verl.reward import compute_score
 
 # Three problems: a cliff, a mixed one and a saturated one, four rollouts each.
 GOLDS = {"2+2?": "4", "3*3?": "9", "8-1?": "7"}
