@@ -11,7 +11,7 @@ FEEDBACK: Final = {
     Outcome.CORRECT: "That is correct.",
     Outcome.WRONG: "That is not correct. Try again.",
     Outcome.NO_ANSWER: "No final answer was found. State it, and try again.",
-    Outcome.AMBIGUOUS: "Several different final answers were found. State one, and try again.",
+    Outcome.AMBIGUOUS: "Different final answers were found. State only your last, and try again.",
     Outcome.TRUNCATED: "The answer was cut off. Be briefer, and try again.",
 }
 ABSTAINED: Final = "The answer could not be judged."

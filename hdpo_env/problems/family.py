@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from random import Random
-from typing import overload
+from typing import ClassVar, overload
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.types import Problem, content_hash, derive_seed
@@ -43,7 +43,11 @@ class Family(ABC):
     """A generator of problems with worked solutions.
 
     A subclass names itself and draws one problem from a random number generator that it is given.
+    With ``seed_classes`` of n, a question also belongs to one class of seeds: two seeds that differ
+    modulo n can never share one, just as two splits cannot.
     """
+
+    seed_classes: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -68,12 +72,17 @@ class Family(ABC):
         rng = Random(derive_seed(self.name, split, seed, index))
         for _ in range(_MAX_DRAWS):
             problem = self.draw(rng)
-            if split_of(problem.question) == split:
+            if split_of(problem.question) == split and self._belongs(problem.question, seed):
                 return replace(problem, split=split)
         raise DataError(
             f"family {self.name!r} drew no question of split {split!r} in {_MAX_DRAWS} attempts: "
             "use a larger family or another split"
         )
+
+    def _belongs(self, question: str, seed: int) -> bool:
+        if self.seed_classes == 1:
+            return True
+        return (int(content_hash("seed", question), 16) - seed) % self.seed_classes == 0
 
     def source(self, split: str = "train", seed: int = 0, size: int = 1000) -> FamilySource:
         """The first ``size`` problems of one stream, made when they are asked for."""

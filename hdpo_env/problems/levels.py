@@ -29,13 +29,15 @@ class LevelFamily(Family):
     """A family with five levels of difficulty, worked solutions and ladders of hints.
 
     A subclass names its ``kind`` and ``subject`` and has one maker per level, or draws by itself.
-    A rung that happens to state the gold answer is left out of the ladder.
+    A rung that happens to state the gold answer is left out of the ladder. Seeds that differ modulo
+    4 share no question.
 
     Raises:
         ConfigError: the level is no whole number from 1 to 5.
     """
 
     level: int = 1
+    seed_classes: ClassVar[int] = 4  # more would leave the smallest level too few questions each
     kind: ClassVar[str]
     subject: ClassVar[str]
     makers: ClassVar[tuple[Callable[[Random], Worked], ...]] = ()

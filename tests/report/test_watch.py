@@ -266,5 +266,6 @@ def test_watching_ends_politely(tmp_path: Path, leave: str) -> None:
         assert termios.tcgetattr(theirs) == before
     finally:
         process.kill()
+        process.wait()
         os.close(mine)
         os.close(theirs)
