@@ -152,9 +152,12 @@ class _Run:
             live[:g] |= weight != 0
             low = _project.native_wide_output(self.h, self.W)
             dtype = self.W.dtype if low and kernels else self.wide
-            write = (kernels or _rows).write
-            G = write(S, X, part, stats, weight, slope, job.plan, dtype)
-            self._differentiate(rows, G, live)
+            if X is None and not S.is_cuda:
+                G, scale = _rows.factor(S, part, stats, weight, slope, job.plan)
+            else:
+                write, scale = (kernels or _rows).write, None
+                G = write(S, X, part, stats, weight, slope, job.plan, dtype)
+            self._differentiate(rows, G, live, scale)
 
     def _part(self, rows: Tensor, g: int) -> _rows.Part:
         job = self.job
@@ -192,10 +195,10 @@ class _Run:
         if len(stats.lse_teacher):
             self.lse_teacher[rows[:g]] = stats.lse_teacher
 
-    def _differentiate(self, rows: Tensor, G: Tensor, live: Tensor) -> None:
+    def _differentiate(self, rows: Tensor, G: Tensor, live: Tensor, scale: Tensor | None) -> None:
         """Rows without gradient (A = 0, clipped) cost no product once half of a chunk is such."""
         count = int(live.sum())
         if count > len(rows) // 2:
-            self.grads.add(rows, G)
+            self.grads.add(rows, G, scale)
         elif count:
-            self.grads.add(rows[live], G[live])
+            self.grads.add(rows[live], G[live], None if scale is None else scale[live])

@@ -80,14 +80,15 @@ class Gradients:
         dW, dbias = (x if x is None else x.to(self.W.dtype) for x in (self.dW, self.dbias))
         return self.dh, dW, dbias
 
-    def add(self, rows: Tensor, G: Tensor) -> None:
-        """Add the contribution of these rows, whose logit gradient is ``G[rows, V]``."""
+    def add(self, rows: Tensor, G: Tensor, scale: Tensor | None = None) -> None:
+        """Add the contribution of these rows, whose logit gradient is ``scale G[rows, V]``."""
         if self.dbias is not None:
-            self.dbias.add_(G.sum(0), alpha=self.inverse_temp)
-        if native_wide_output(self.h, self.W):
+            total = G.sum(0) if scale is None else torch.mv(G.T, scale)
+            self.dbias.add_(total, alpha=self.inverse_temp)
+        if native_wide_output(self.h, self.W) and scale is None:
             self._add_native(rows, G.to(self.W.dtype))
         else:
-            self._add_slabs(rows, G)
+            self._add_slabs(rows, G, scale)
         self.keep = 1.0
 
     def _add_native(self, rows: Tensor, G: Tensor) -> None:
@@ -99,13 +100,14 @@ class Gradients:
                 *args, out_dtype=self.dW.dtype, beta=self.keep, alpha=self.inverse_temp, out=self.dW
             )
 
-    def _add_slabs(self, rows: Tensor, G: Tensor) -> None:
-        wide = self.h[rows].to(G.dtype) * self.inverse_temp
+    def _add_slabs(self, rows: Tensor, G: Tensor, scale: Tensor | None) -> None:
+        factor = self.inverse_temp if scale is None else (scale * self.inverse_temp).unsqueeze(-1)
+        wide = self.h[rows].to(G.dtype) * factor
         dh = torch.zeros_like(wide)
         for cut, slab in _slabs(self.W, G.dtype):
             if self.dh is not None:
-                dh.addmm_(G[:, cut], slab, alpha=self.inverse_temp)
+                dh.addmm_(G[:, cut], slab)
             if self.dW is not None:
                 self.dW[cut].addmm_(G[:, cut].T, wide, beta=self.keep)
         if self.dh is not None:
-            self.dh[rows] = dh.to(self.dh.dtype)
+            self.dh[rows] = (dh * factor).to(self.dh.dtype)

@@ -118,6 +118,28 @@ def write(
     return S.to(dtype)
 
 
+def factor(
+    S: Tensor, part: Part, stats: Stats, weight: Tensor, slope: Tensor, plan: Plan
+) -> tuple[Tensor, Tensor]:
+    """`write` without a teacher over the vocabulary, as ``scale_n G_n``: a pass over S is saved.
+
+    S becomes ``p + (w sparse + slope 1_y) / scale`` with ``scale = -w mean - slope`` per row, which
+    goes into the products' other factor. Where the scale is next to 0, so is all that p adds.
+    """
+    g = weight.shape[0]
+    scale = -slope
+    scale[:g] -= weight * stats.mean
+    flat = scale.abs() < torch.finfo(S.dtype).tiny * 1e8
+    scale = torch.where(flat, 1.0, scale)
+    if bool(flat.any()):
+        S[flat] = 0.0
+    if stats.sparse is not None and part.ids is not None:
+        _scatter_add_(S[:g], part.ids, (weight / scale[:g])[:, None] * stats.sparse, plan.merge)
+    if part.targets is not None:
+        _scatter_add_(S, part.targets.unsqueeze(-1), (slope / scale).unsqueeze(-1), plan.merge)
+    return S, scale
+
+
 def _blocks(start: int, stop: int, S: Tensor, plan: Plan) -> list[slice]:
     """Slices of rows; one slice if ranks must meet, whose vocabulary slices may differ in size."""
     size = max(1, BLOCK.get(S.device.type, 1 << 18) // S.shape[1])

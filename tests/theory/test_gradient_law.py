@@ -271,7 +271,8 @@ def test_sdpg_distils_exactly_the_successes_of_mixed_groups(rewards, seed):
         )  # fmt: skip
         (g,) = torch.autograd.grad(out.loss, h)
         parts.append((out.loss, g))
-    distilled = (parts[1][1] - parts[0][1]).abs().sum(-1) > 0
+    # not 0: a chunk with a teacher and one without add up the same terms in another order
+    distilled = (parts[1][1] - parts[0][1]).abs().sum(-1) > 1e-12
     if len(set(rewards)) == 1:
         assert parts[1][0].item() == 0.0
         assert not parts[1][1].any()
