@@ -20,7 +20,7 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdpo_env.env import FEEDBACK, GroupEnv, MathEnv, UnicodeText, register_all
+from hdpo_env.env import FEEDBACK, LAST_FEEDBACK, GroupEnv, MathEnv, UnicodeText, register_all
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems import PROBLEMS, ChainFamily
 from hdpo_env.types import Completion, Outcome, Problem, Verdict
@@ -110,7 +110,7 @@ def test_an_episode_by_hand() -> None:
 
 
 def test_retries_get_feedback_in_words() -> None:
-    """Wrong, blank, right: two rounds of feedback, then the reward; the limit ends it otherwise."""
+    """Wrong, blank, right: two rounds of feedback, then the reward; else the limit ends it."""
     env = MathEnv(CHAIN, max_turns=3, render_mode="ansi")
     env.reset(options={"index": 0})
     assert env.step("no")[:3] == (FEEDBACK[Outcome.WRONG], 0.0, False)
@@ -118,8 +118,16 @@ def test_retries_get_feedback_in_words() -> None:
     state = env.get_state()
     assert env.step(CHAIN[0].gold)[:3] == (FEEDBACK[Outcome.CORRECT], 1.0, True)
     env.set_state(state)
-    assert env.step("no")[:3] == (FEEDBACK[Outcome.WRONG], 0.0, True)
+    assert env.step("no")[:3] == ("That is not correct. The attempts are used up.", 0.0, True)
     assert str(env.render()).count("[completion]") == 3
+
+
+@pytest.mark.parametrize("outcome", FEEDBACK)
+def test_only_a_failure_with_attempts_left_asks_for_another(outcome: Outcome) -> None:
+    """Before the last attempt every failure is followed by advice, after it by none."""
+    asks, ends = ("try again" in told[outcome].lower() for told in (FEEDBACK, LAST_FEEDBACK))
+    assert (asks, ends) == (outcome is not Outcome.CORRECT, False)
+    assert ("used up" in LAST_FEEDBACK[outcome]) == asks
 
 
 def test_an_abstention_ends_the_episode_unjudged() -> None:

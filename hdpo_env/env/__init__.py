@@ -13,7 +13,7 @@ import gymnasium
 from hdpo_env.env.group_env import GroupEnv, GroupState
 from hdpo_env.env.math_env import EnvState, MathEnv
 from hdpo_env.env.text import UnicodeText
-from hdpo_env.feedback import FEEDBACK
+from hdpo_env.feedback import FEEDBACK, LAST_FEEDBACK
 from hdpo_env.problems.source import PROBLEMS
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "GroupState",
     "UnicodeText",
     "FEEDBACK",
+    "LAST_FEEDBACK",
     "register_all",
 ]
 

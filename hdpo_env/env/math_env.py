@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from hdpo_env.env.parts import Judges, find_problem, prompt_of, source_of
 from hdpo_env.env.text import UnicodeText
 from hdpo_env.errors import ConfigError
-from hdpo_env.feedback import ABSTAINED, FEEDBACK
+from hdpo_env.feedback import ABSTAINED, FEEDBACK, LAST_FEEDBACK
 from hdpo_env.problems.source import ProblemSource
 from hdpo_env.types import Completion, Problem
 from hdpo_env.verifiers.protocol import Verifier
@@ -37,9 +37,10 @@ class MathEnv(gymnasium.Env[str, str]):
     """One problem an episode; an action is a completion, the reward is 1.0 if it is correct.
 
     With ``max_turns`` above 1 a failed attempt is answered with feedback in words (whether it was
-    wrong, cut off or without an answer; never how) and may be retried. Episodes end by themselves:
-    ``truncated`` is always False. When the verifier abstains the episode ends with reward 0 and
-    ``info["abstained"]`` True, so that it can be left out instead of counted as a failure.
+    wrong, cut off or without an answer; never how) and may be retried; after the last one it says
+    that the attempts are used up. Episodes end by themselves: ``truncated`` is always False. When
+    the verifier abstains the episode ends with reward 0 and ``info["abstained"]`` True, so that it
+    can be left out instead of counted as a failure.
 
     Args:
         problems: a source's name or the source itself.
@@ -111,9 +112,10 @@ class MathEnv(gymnasium.Env[str, str]):
             raise ResetNeeded("the episode is over: call reset() before step()")
         verdict = self.judges.verify(self.problem, Completion((), action, finish_reason=""))
         self._turn += 1
-        failed = verdict.correct is False
-        self._is_over = not failed or self._turn >= self.max_turns
-        observation = ABSTAINED if verdict.is_abstention else FEEDBACK[verdict.outcome]
+        is_last = self._turn >= self.max_turns
+        self._is_over = verdict.correct is not False or is_last
+        told = LAST_FEEDBACK if is_last else FEEDBACK
+        observation = ABSTAINED if verdict.is_abstention else told[verdict.outcome]
         self._transcript += [("completion", action), ("feedback", observation)]
         info = {
             **self._info(),

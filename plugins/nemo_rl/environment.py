@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hdpo_env.env import FEEDBACK
+from hdpo_env.feedback import ABSTAINED, LAST_FEEDBACK
 from hdpo_env.hosting import abstentions, judged, number_of, require
 from hdpo_env.types import Verdict
 
@@ -49,7 +49,7 @@ class MathEnvironment:
         returned = require("nemo_rl.environments.interfaces", "nemo-rl").EnvironmentReturn
         return returned(
             observations=[
-                {"role": "environment", "content": FEEDBACK.get(v.outcome, "It was not judged.")}
+                {"role": "environment", "content": LAST_FEEDBACK.get(v.outcome, ABSTAINED)}
                 for v in verdicts
             ],
             metadata=[

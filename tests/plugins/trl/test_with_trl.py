@@ -177,7 +177,7 @@ def test_a_rollout_submits_answers_and_earns_its_verdict(config: Make) -> None:
         (row["problem_id"], m["content"]) for row, c in heard for m in c if m["role"] == "tool"
     }
     assert (right.id, "That is correct.") in answers
-    assert (wrong.id, "That is not correct. Try again.") in answers
+    assert (wrong.id, "That is not correct. The attempts are used up.") in answers
     assert not any("48" in text for _, text in answers)
 
 
