@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import entry_points
+from inspect import Parameter, signature
 from typing import Any, Generic, TypeVar
 
 from hdpo_env.errors import RegistryError
@@ -16,7 +17,8 @@ class Registry(Generic[T]):
     """A table of named factories of one kind, open to third parties through entry points.
 
     A package adds names by an entry point in the group ``hdpo_env.<kind>``; it is loaded only when
-    its name is asked for. ``name:argument`` is the factory of that name with its first argument.
+    its name is asked for. ``name:argument`` is the factory of that name with its first argument,
+    where the factory takes one.
 
     >>> verbs = Registry("verb")
     >>> verbs.add("go", lambda: "gone")
@@ -50,8 +52,7 @@ class Registry(Generic[T]):
             self._load_entry_point(name)
         base, colon, argument = name.partition(":")
         if colon and name not in self._table and base in self:
-            factory: Any = self[base]
-            return partial(factory, argument)  # pyright: ignore[reportReturnType]
+            return self._with_argument(base, argument)
         try:
             return self._table[name]
         except KeyError:
@@ -60,10 +61,22 @@ class Registry(Generic[T]):
             raise RegistryError(message, name) from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._table or name in self._offers()
+        if name in self._table or name in self._offers():
+            return True
+        base, colon, _ = str(name).partition(":")
+        return bool(colon) and base in self and _takes_argument(self[base])
 
     def __iter__(self) -> Iterator[str]:
         return iter({**dict.fromkeys(self._table), **dict.fromkeys(self._offers())})
+
+    def _with_argument(self, base: str, argument: str) -> T:
+        factory: Any = self[base]
+        if not _takes_argument(factory):
+            raise RegistryError(
+                f"{self.words} {base!r} takes no argument, and {argument!r} was given: "
+                f"leave out {':' + argument!r}"
+            )
+        return partial(factory, argument)  # pyright: ignore[reportReturnType]
 
     def _offers(self) -> dict[str, object]:
         return {ep.name: ep for ep in entry_points(group=f"hdpo_env.{self.kind}")}
@@ -72,3 +85,14 @@ class Registry(Generic[T]):
         for ep in entry_points(group=f"hdpo_env.{self.kind}", name=name):
             self.add(name, ep.load())
             return
+
+
+def _takes_argument(value: object) -> bool:
+    if not callable(value):
+        return False
+    try:
+        first = next(iter(signature(value).parameters.values()), None)
+    except ValueError:  # written in C, and silent about it
+        return True
+    by_name_alone = (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD)
+    return first is not None and first.kind not in by_name_alone

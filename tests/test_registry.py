@@ -62,3 +62,14 @@ def test_a_name_may_carry_an_argument() -> None:
     assert table["say:nothing"]() == ""
     with pytest.raises(RegistryError, match="unknown verb 'sey:hello'; choose one of: say"):
         table["sey:hello"]
+
+
+@pytest.mark.parametrize("value", [3, lambda: "", lambda *, mark="!": mark])
+def test_an_argument_that_nothing_takes_is_refused(value: object) -> None:
+    """A value, and a factory with settings by name alone, are asked for without a colon."""
+    table: Registry = Registry("verb")
+    table.add("go", value)
+    table.add("say", lambda words: words)
+    assert [name in table for name in ("go:far", "say:far", "sey:far")] == [False, True, False]
+    with pytest.raises(RegistryError, match="verb 'go' takes no argument, and 'far' was given"):
+        table["go:far"]

@@ -26,7 +26,7 @@ class Options:
     """Write problems for another trainer, with the privileged context where it looks for it."""
 
     problems: Annotated[str, tyro.conf.Positional]
-    """A file, a hub data set, or a family such as linear or chain#6."""
+    """A file, a hub data set, or a family such as linear:level=3 or chain#6."""
     to: str
     """trl, verl, verl-opsd, openrlhf, sdpg, opsd, sdpo, prime-rl, tinker, roll, slime, nemo-rl."""
     out: str | None = None

@@ -11,7 +11,8 @@ from typing import Annotated
 import tyro
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.problems import FIELD_MAPS, PROBLEMS, ChainFamily, load_problems
+from hdpo_env.problems import FIELD_MAPS, PROBLEMS, load_problems
+from hdpo_env.problems.chain import OPERATORS
 from hdpo_env.types import Problem
 
 ColumnsOption = Annotated[
@@ -47,10 +48,21 @@ def check_out(option: str, out: str | Path | None, inputs: Iterable[str | Path])
             raise ConfigError(f"{option} {out} would overwrite what is read: name another file")
 
 
+def family_of(data: str) -> str:
+    """A chain with operator and length by its name in ``PROBLEMS``; anything else as it is.
+
+    >>> family_of("chain#6"), family_of("linear:level=3")
+    ('chain-table:length=6', 'linear:level=3')
+    """
+    chain = _CHAIN.fullmatch(data)
+    return f"chain-{OPERATORS[chain[1]]}:length={chain[2]}" if chain else data
+
+
 def find_problem(place: str, *, field_map: str = "plain", split: str = "train") -> Problem:
     """One problem by its place: ``FILE:ROW`` (1 is the first row) or ``FAMILY:INDEX``.
 
-    A family is a name of ``PROBLEMS`` or a chain with operator and length, such as ``chain#6``.
+    A family is a name of ``PROBLEMS``, with settings or without (``linear:level=3``), or a chain
+    with operator and length (``chain#6``).
 
     Raises:
         DataError: there is no such row, or it cannot be a problem.
@@ -64,8 +76,7 @@ def find_problem(place: str, *, field_map: str = "plain", split: str = "train") 
         raise DataError(
             f"{place}: the index is negative; a family's begin with 0, the rows of a file with 1"
         )
-    if chain := _CHAIN.fullmatch(name):
-        return ChainFamily(chain[1], int(chain[2])).problem(split, 0, int(number or 0))
+    name = family_of(name)
     if name in PROBLEMS:
         index = int(number or 0)
         problems = PROBLEMS[name](split=split, size=index + 1)
@@ -101,10 +112,8 @@ def find_problems(
     """
     check_limit(limit)
     size = _FAMILY_SIZE if limit is None else limit
-    if chain := _CHAIN.fullmatch(data):
-        return ChainFamily(chain[1], int(chain[2])).source(split, seed, size)
-    if data in PROBLEMS:
-        return list(PROBLEMS[data](split=split, seed=seed, size=size))
+    if (family := family_of(data)) in PROBLEMS:
+        return list(PROBLEMS[family](split=split, seed=seed, size=size))
     report = load_problems(data, field_map=field_map, split=split, limit=limit)
     if report.bad_rows:
         print(report, file=sys.stderr)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from hdpo_env.errors import ConfigError
 from hdpo_env.hosting import require
-from hdpo_env.problems.source import PROBLEMS
+from hdpo_env.problems.source import PROBLEMS, setting_of
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,8 @@ def parse(args: Sequence[str]) -> Options:
     parser.add_argument("--verifier", help="also serve POST /verify with this verifier")
     parser.add_argument("--workers", type=int, default=2, help="processes that judge for /verify")
     found = vars(parser.parse_args(args))
-    found["settings"] = tuple(_setting(text) for text in found["settings"])
+    found["settings"] = tuple(setting_of(text) for text in found["settings"])
     return Options(**found)
-
-
-def _setting(text: str) -> tuple[str, int | str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise ConfigError(f"setting {text!r}: write NAME=VALUE, such as level=3")
-    with contextlib.suppress(ValueError):
-        return name, int(value)
-    return name, value
 
 
 def run(options: Options) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from hdpo_env.commands.places import ColumnsOption
+from hdpo_env.commands.places import ColumnsOption, family_of
 from hdpo_env.config import TrainConfig, preset
 from hdpo_env.errors import CheckpointError, ConfigError
 
@@ -26,7 +26,7 @@ class Options:
     model: str
     """Folder of a Hugging Face checkpoint, or a hub id."""
     data: str
-    """Problem file (jsonl, parquet), hub id, or a family such as linear or chain-table."""
+    """Problem file (jsonl, parquet), hub id, or a family such as linear:level=3 or chain#6."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     out: Path = Path("runs/train")
     """Folder of the run."""
@@ -109,9 +109,10 @@ def _sources(options: Options) -> tuple[SourceSpec, SourceSpec]:
     from hdpo_env.problems import PROBLEMS
     from hdpo_env.training.runs import SourceSpec
 
-    fields, held_out, size = options.field_map, options.eval_data, options.config.eval.problems
-    is_family = options.data in PROBLEMS
-    whole = SourceSpec(options.data, fields, size=100_000, seed=0 if is_family else HOLD_OUT_SEED)
+    fields, size = options.field_map, options.config.eval.problems
+    data, held_out = family_of(options.data), options.eval_data and family_of(options.eval_data)
+    is_family = data in PROBLEMS
+    whole = SourceSpec(data, fields, size=100_000, seed=0 if is_family else HOLD_OUT_SEED)
     if held_out is not None:
         split = "eval" if held_out in PROBLEMS else options.eval_split
         return whole, SourceSpec(held_out, fields, split=split, size=size)

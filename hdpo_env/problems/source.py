@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import accumulate
 from random import Random
@@ -52,7 +53,10 @@ def _of(family: type[Family], **fixed: object) -> SourceFactory:
 
 
 def _strict(make: SourceFactory, *own: str) -> SourceFactory:
-    """The factory, with a sentence for settings that it does not have."""
+    """The factory, with a sentence for settings that it does not have.
+
+    Its own may also come as one text, which is what follows the colon of ``linear:level=3``.
+    """
     choices = ("split", "seed", "size", *own)
 
     def strict(**settings: object) -> ProblemSource:
@@ -63,7 +67,32 @@ def _strict(make: SourceFactory, *own: str) -> SourceFactory:
             )
         return make(**settings)
 
-    return strict
+    def named(text: str = "", /, **settings: object) -> ProblemSource:
+        given = dict(setting_of(part) for part in text.split(",") if text)
+        if wrong := sorted(given.keys() - set(own)):
+            raise ConfigError(f"setting {wrong[0]!r} in a name; choose one of: {', '.join(own)}")
+        if twice := sorted(given.keys() & settings.keys()):
+            raise ConfigError(f"{twice[0]} is given twice, in the name and beside it: give one")
+        return strict(**given, **settings)
+
+    return named if own else strict
+
+
+def setting_of(text: str) -> tuple[str, int | str]:
+    """A source's setting as it is typed; what looks like a whole number is one.
+
+    Raises:
+        ConfigError: it is no NAME=VALUE.
+
+    >>> setting_of("level=3")
+    ('level', 3)
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ConfigError(f"setting {text!r}: write NAME=VALUE, such as level=3")
+    with suppress(ValueError):
+        return name, int(value)
+    return name, value
 
 
 for _symbol, _name in OPERATORS.items():

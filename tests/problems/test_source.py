@@ -8,7 +8,14 @@ from collections import Counter
 import pytest
 
 from hdpo_env.errors import ConfigError, RegistryError
-from hdpo_env.problems import PROBLEMS, ChainFamily, Mixture, ProblemSource
+from hdpo_env.problems import (
+    PROBLEMS,
+    ChainFamily,
+    Family,
+    LinearFamily,
+    Mixture,
+    ProblemSource,
+)
 
 EASY = ChainFamily("+", 3).source("train", 0, 50)
 HARD = ChainFamily("#", 3).source("train", 0, 7)
@@ -75,9 +82,31 @@ def test_unknown_names_list_the_choices() -> None:
         ("linear", {"lvl": 2}, "unknown setting lvl=2; choose one of: split, seed, size, level"),
         ("chain-add", {"operator": "#"}, "choose one of: split, seed, size, length"),
         ("sample", {"level": 2}, "unknown setting level=2; choose one of: split, seed, size"),
+        ("linear:2", {}, "setting '2': write NAME=VALUE, such as level=3"),
+        ("linear:lvl=2", {}, "setting 'lvl' in a name; choose one of: level"),
+        ("linear:seed=2", {}, "setting 'seed' in a name; choose one of: level"),
+        ("linear:level=two", {}, "level 'two' is no whole number"),
+        ("linear:level=2", {"level": 3}, "level is given twice, in the name and beside it"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(name: str, settings: dict, message: str) -> None:
     """A mistyped setting, or one of the wrong kind, is told with what would be right."""
     with pytest.raises(ConfigError, match=re.escape(message)):
         PROBLEMS[name](**settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("linear:level=3", LinearFamily(3)), ("chain-table:length=4", ChainFamily("#", 4))],
+)
+def test_a_name_may_hold_the_familys_settings(name: str, family: Family) -> None:
+    """What follows the colon makes the same problems as the family with these settings."""
+    assert name in PROBLEMS
+    assert list(PROBLEMS[name](split="eval", seed=2, size=4)) == list(family.source("eval", 2, 4))
+
+
+def test_a_source_without_settings_of_its_own_takes_none_in_its_name() -> None:
+    """The table refuses the name before anything is made."""
+    assert "sample:size=2" not in PROBLEMS
+    with pytest.raises(RegistryError, match="problems 'sample' takes no argument, and 'size=2'"):
+        PROBLEMS["sample:size=2"]

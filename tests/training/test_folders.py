@@ -16,7 +16,7 @@ from hdpo_env.config import TrainConfig
 from hdpo_env.errors import CheckpointError, ConfigError, DataError, TrainingError
 from hdpo_env.policies.hf import HFPolicy
 from hdpo_env.policies.tiny import tiny_policy
-from hdpo_env.problems import ChainFamily
+from hdpo_env.problems import ChainFamily, Family, LinearFamily
 from hdpo_env.trainer import Trainer
 from hdpo_env.training import checkpoints, folders
 from hdpo_env.training.runs import RunSpec, SourceSpec, check_teachable, execute
@@ -185,3 +185,16 @@ def test_held_out_problems_are_those_that_were_named() -> None:
     assert train.spec_of(train.parse([*base, *hub])).slices["eval"].split == "validation"
     parts = train.spec_of(train.parse([*base, "--data", "x.jsonl"]))
     assert (parts.train["train"][0].part, parts.slices["eval"].part) == ("train", "eval")
+
+
+@pytest.mark.parametrize(
+    ("data", "family"), [("chain#4", ChainFamily("#", 4)), ("linear:level=3", LinearFamily(3))]
+)
+def test_a_family_is_trained_on_with_its_settings(data: str, family: Family) -> None:
+    """--data and --eval-data read families as every command does: train split here, eval there."""
+    words = ["--model", "m", "--out", "o", "--data", data]
+    for more in ([], ["--eval-data", data]):
+        spec = train.spec_of(train.parse([*words, *more]))
+        trained, held_out = spec.train["train"][0].problems(), spec.slices["eval"].problems()
+        assert [trained[i] for i in range(3)] == family.source("train", size=3)[:]
+        assert list(held_out)[:3] == family.source("eval", size=3)[:]
