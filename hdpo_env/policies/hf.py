@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import HFValidationError, validate_repo_id
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -193,11 +194,15 @@ def check_place(path: str | Path) -> None:
     Raises:
         ConfigError: it is neither.
     """
-    is_hub_id = str(path).count("/") == 1 and not str(path).startswith((".", "/", "~"))
-    if not is_hub_id and not Path(path).exists():
+    if Path(path).exists():
+        return
+    try:
+        validate_repo_id(str(path))
+    except HFValidationError:
         raise ConfigError(
-            f"there is no folder {str(path)!r}: give a checkpoint's folder, or a hub id owner/name"
-        )
+            f"there is no folder {str(path)!r}, and it cannot be a hub id: give a checkpoint's "
+            "folder, or a hub id such as gpt2 or owner/name"
+        ) from None
 
 
 def _listed(ids: int | list[int] | None) -> set[int]:

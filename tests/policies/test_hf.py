@@ -19,7 +19,7 @@ from transformers import (
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.policies.base import TorchPolicy
-from hdpo_env.policies.hf import HFPolicy
+from hdpo_env.policies.hf import HFPolicy, check_place
 from hdpo_env.policies.tiny import tiny_policy, tiny_tokenizer
 from hdpo_env.types import Message, Prompt
 
@@ -168,6 +168,19 @@ def test_a_tokenizer_without_pad_token_pads_with_the_end() -> None:
     assert other.pad_id == other.eos_id == 1
     arguments = {"num": 4, "temperature": 1.0, "max_tokens": 6, "seed": 0}
     assert other.sample(PROMPTS, **arguments) == policy.sample(PROMPTS, **arguments)
+
+
+@pytest.mark.parametrize("place", ["gpt2", "owner/name", "Qwen/Qwen2.5-0.5B"])
+def test_a_hub_id_may_come_without_an_owner(place: str) -> None:
+    """The hub's first models have none: whether there is such a model is for the hub to say."""
+    check_place(place)
+
+
+@pytest.mark.parametrize("place", ["a/b/c", "./gpt2", "~/gpt2", "no model", "a--b", "gpt2/"])
+def test_what_can_be_no_hub_id_is_refused_without_asking_the_hub(place: str) -> None:
+    """A path to nowhere, and letters that no id has, are told with what to give."""
+    with pytest.raises(ConfigError, match="it cannot be a hub id: give a checkpoint's folder"):
+        check_place(place)
 
 
 def test_models_the_losses_cannot_serve_are_refused(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_the_progress_of_a_long_run_fits_into_80_columns(name: str) -> None:
     [
         (["train", "--algo", "hpdo"], "unknown preset 'hpdo'"),
         (["train", "--model", "./no", "--data", "chain-add"], "there is no folder"),
-        (["train", "--model", "nomodel", "--data", "chain-add"], "there is no folder 'nomodel'"),
+        (["train", "--model", "no model", "--data", "chain-add"], "there is no folder 'no model'"),
         (["train", "--model", "BASE", "--data", "no.jsonl", *SMALL], "no.jsonl"),
         # names are looked at before anything is loaded, problems before the model
         (
