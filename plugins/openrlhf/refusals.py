@@ -47,6 +47,12 @@ def complaints(args: Args, plugins: Sequence[Plugin]) -> Iterator[str]:
     for name, limit, reason in _LIMITS:
         if args[name] > limit:
             yield f"--{name} does not go with --plugin: {reason}"
+    if args["ds.param_dtype"] == "fp16":
+        # head_loss makes its gradients in the forward pass, before DeepSpeed's loss scale is known.
+        yield (
+            "--ds.param_dtype fp16 does not go with --plugin: the terms' gradients are below what "
+            "float16 can hold before the loss scale reaches them, and would be 0: use bf16"
+        )
     if args["rollout.n_samples_per_prompt"] < 2:
         yield (
             "--rollout.n_samples_per_prompt is "
