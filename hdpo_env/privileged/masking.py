@@ -13,8 +13,8 @@ from functools import lru_cache
 
 from hdpo_env.errors import ViewError
 from hdpo_env.types import Problem
-from hdpo_env.verifiers.compare.decide import SYNONYMS
 from hdpo_env.verifiers.compare.regions import EVERYTHING
+from hdpo_env.verifiers.compare.wording import SYNONYMS
 from hdpo_env.verifiers.forms import stated
 from hdpo_env.verifiers.parse.lexer import tokenize
 from hdpo_env.verifiers.parse.words import NUMBER_WORDS, SCALES

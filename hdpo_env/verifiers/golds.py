@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hdpo_env.verifiers.compare.choices import choice
-from hdpo_env.verifiers.compare.decide import contradicts, decide
+from hdpo_env.verifiers.compare.decide import decide
 from hdpo_env.verifiers.compare.rational import rational
+from hdpo_env.verifiers.compare.wording import contradicts
 from hdpo_env.verifiers.extract.boxes import last_boxes
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 
@@ -61,6 +62,9 @@ def _defect(answer: Answer) -> str:
         return "it holds no answer"
     if answer.readings or (answer.has_words and plain_words(answer.spelled)):
         return ""
+    chosen = choice(answer.text)
+    if chosen is not None and chosen[1]:
+        return ""  # "A) 5"
     return answer.error or "it is not understood"
 
 

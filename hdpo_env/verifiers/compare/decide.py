@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from hdpo_env.verifiers.compare.choices import choice, is_separated, letters_of, rest_of_choice
-from hdpo_env.verifiers.compare.lists import is_integer_clause
 from hdpo_env.verifiers.compare.logic import any3
 from hdpo_env.verifiers.compare.match import Matcher
 from hdpo_env.verifiers.compare.quantities import lone_unit_letter, quantity
+from hdpo_env.verifiers.compare.renaming import renamings
 from hdpo_env.verifiers.compare.values import Leaf, same_value
-from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
+from hdpo_env.verifiers.compare.wording import same_words
+from hdpo_env.verifiers.parse.answer import Answer, parse_answer
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, integer, letters, substitute, walk
 
-# texts that mean the same answer
-SYNONYMS = (
-    frozenset({"no solution", "no solutions", "no real solution", "no real solutions", "none",
-               "empty set", "emptyset", "\\emptyset", "there are no solutions", "no roots",
-               "no real roots", "\\varnothing", "no such", "{}"}),
-    frozenset({"does not exist", "dne", "undefined", "not defined", "doesn't exist", "no limit"}),
-    frozenset({"infinitely many", "infinitely many solutions", "infinite", "infinite solutions"}),
-    frozenset({"yes", "true"}),
-    frozenset({"no", "false"}),
-)  # fmt: skip
-_UNQUALIFIED = r"(?!.*\b(?:or|yes|no|true|false|maybe)\b)"
-_REASONED = re.compile(
-    r"(?:\\text\{)?\s*(yes|no|true|false)\s*[,.;:]" + _UNQUALIFIED, re.IGNORECASE | re.DOTALL
-)
-_MEMBERS = {word: i for i, group in enumerate(SYNONYMS) for word in group}
-_PARAMETERS = frozenset(["k", "n", "m", "l", "j", "t", "p", "q", "r", "s"])
 _ARROW = "vec:"  # what the lexer puts before a letter that is marked as a vector
-_ARBITRARY = frozenset({"C", "c", "K", "C_1", "c_1", "const"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +37,7 @@ def decide(gold: Answer, answer: Answer, leaf: Leaf = same_value) -> Decision:
         verdict = any3(_match(Matcher(leaf), g, a) for g in gold.readings for a in answer.readings)
         if verdict is not False:
             return Decision(verdict, "mathematics")
-    if _same_words(gold, answer):
+    if same_words(gold, answer):
         return Decision(True, "words")
     if not answer.readings and not answer.has_words:
         return Decision(False, "parse", f"the answer is not understood: {answer.error}")
@@ -113,10 +96,9 @@ def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
         plain = matcher.same(_without_arrows(gold), _without_arrows(answer))
         if plain is True:
             return True  # only one side marks its vectors
-    renamed = _renamed(gold, answer)
-    if renamed is not None:
-        again = matcher.same(gold, renamed)
-        verdict = True if again is True else verdict
+    for renamed in renamings(gold, answer):
+        if matcher.same(gold, renamed) is True:
+            return True
     says_unit = quantity(gold) or quantity(answer)  # then 5 m is no plain 5
     if verdict is not True and not says_unit and letters(gold) != letters(answer):
         plain = lone_unit_letter(answer) if not letters(gold) else None
@@ -149,51 +131,3 @@ def _without_arrows(node: Node) -> Node:
     for name in letters(node):
         node = substitute(node, name, Sym(name.removeprefix(_ARROW)))
     return node
-
-
-def _renamed(gold: Node, answer: Node) -> Node | None:
-    """The answer with its one own letter called as in the gold, if it is only a parameter.
-
-    Parameters are the constant of integration and a letter declared to be an integer, or one that
-    multiplies pi: ``k pi`` and ``n pi`` list the same numbers.
-    """
-    ours, theirs = letters(gold) - letters(answer), letters(answer) - letters(gold)
-    if len(ours) != 1 or len(theirs) != 1:
-        return None
-    (old,), (new,) = theirs, ours
-    if {old, new} <= _ARBITRARY:
-        return substitute(answer, old, Sym(new))
-    declared = any(is_integer_clause(n) for side in (gold, answer) for n in walk(side))
-    periodic = _multiplies_pi(gold, new) and _multiplies_pi(answer, old)
-    if {old, new} <= _PARAMETERS and (declared or periodic):
-        return substitute(answer, old, Sym(new))
-    return None
-
-
-def _multiplies_pi(node: Node, name: str) -> bool:
-    return any(
-        isinstance(n, Op) and n.name in ("*", "/") and Sym("pi") in walk(n) and name in letters(n)
-        for n in walk(node)
-    )
-
-
-def _same_words(gold: Answer, answer: Answer) -> bool:
-    a, b = _words(gold), _words(answer)
-    if not a or not b:
-        return False
-    unread = not gold.readings and not answer.readings
-    if a == b and (gold.has_words or answer.has_words or unread):
-        return True
-    if a in ("yes", "no", "true", "false") and (said := _REASONED.match(answer.text)):
-        b = said.group(1).lower()  # "No, because ..."
-    return a in _MEMBERS and _MEMBERS[a] == _MEMBERS.get(b)
-
-
-def _words(answer: Answer) -> str:
-    return plain_words(answer.spelled).rstrip(".")
-
-
-def contradicts(one: Answer, other: Answer) -> bool:
-    """Whether two text answers stand for opposite or different standard answers (yes, no...)."""
-    a, b = _MEMBERS.get(_words(one)), _MEMBERS.get(_words(other))
-    return a is not None and b is not None and a != b

@@ -44,11 +44,27 @@ def tidy(node: Node) -> Node:
         return parts[0]
     if names == ["="]:
         return _equation(parts[0], parts[1])
-    if names == ["in"] and _is_points(parts[1]):
+    if names == ["in"] and (_is_points(parts[1]) or is_number_set(parts[1])):
         return parts[1]
     if set(names) <= {">", ">="}:
         names, parts = [_FLIP[n] for n in reversed(names)], parts[::-1]
     return Op("rel", tuple(parts), ",".join(names))
+
+
+def is_number_set(node: Node) -> bool:
+    """A set of numbers by its sign, such as Z."""
+    return isinstance(node, Sym) and node.name.startswith("bb")
+
+
+def spelled_out(node: Node) -> Node:
+    """``x = y = 0`` as the list x = 0, y = 0; every other node as it is."""
+    if not (isinstance(node, Op) and node.name == "rel" and set(node.data.split(",")) == {"="}):
+        return node
+    *names, value = node.args
+    distinct = {name.name for name in names if isinstance(name, Sym)}
+    if len(names) < 2 or len(distinct) < len(names):
+        return node
+    return Op("seq", tuple(Op("rel", (name, value), "=") for name in names), "")
 
 
 def _is_points(node: Node) -> bool:
@@ -114,10 +130,20 @@ def same_relation(same: Same, leaf: Same, gold: Node, answer: Node) -> Ruling:
         assert isinstance(answer, Op)
         return _two_relations(same, leaf, gold, answer)
     if a is not None:
-        return same(a[1], answer)
+        return any3((same(a[1], answer), _against_ordinate(gold, answer)))
     if b is not None:
         return same(gold, b[1])
-    return False
+    return _against_ordinate(gold, answer)
+
+
+def _against_ordinate(gold: Node, answer: Node) -> bool:
+    """Whether a bare expression is the y of an equation in x and y."""
+    if not (isinstance(gold, Op) and gold.name == "rel" and gold.data == "="):
+        return False
+    f = _difference(gold)
+    if letters(f) != letters(answer) | {"y"} or "y" in letters(answer):
+        return False
+    return same_zeros(f, Op("+", (Sym("y"), Op("neg", (answer,))))) is True
 
 
 def _is_collection(node: Node) -> bool:
@@ -143,14 +169,24 @@ def _two_assignments(
         return same(value_a, value_b)
     if isinstance(name_a, Op) and isinstance(name_b, Op):
         return _two_functions(same, name_a, value_a, name_b, value_b)
+    if isinstance(name_a, Sym) and isinstance(name_b, Sym) and (index := _index(name_a, name_b)):
+        n, k = index
+        return n not in letters(value_b) and same(value_a, substitute(value_b, k, Sym(n)))
     if letters(value_a) or letters(value_b):  # y = 2x and x = y/2 are one line
         return _same_equations(leaf, Op("rel", a, "="), Op("rel", b, "="))
     return False
 
 
+def _index(a: Sym, b: Sym) -> tuple[str, str] | None:
+    """The two index letters of one sequence, a_n and a_k."""
+    (stem_a, _, n), (stem_b, _, k) = a.name.partition("_"), b.name.partition("_")
+    is_one = stem_a == stem_b and len(n) == len(k) == 1 and (n + k).isalpha()
+    return (n, k) if is_one else None
+
+
 def _two_functions(same: Same, f: Op, body_f: Node, g: Op, body_g: Node) -> bool | None:
     """f(x) = x^2 and f(z) = z^2 are one function."""
-    if f.data != g.data or f.name != g.name or len(f.args) != len(g.args):
+    if f.data.lower() != g.data.lower() or f.name != g.name or len(f.args) != len(g.args):
         return False
     for x, z in zip(f.args, g.args, strict=True):
         if isinstance(x, Sym) and isinstance(z, Sym) and x.name not in letters(body_g):

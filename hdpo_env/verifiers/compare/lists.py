@@ -45,6 +45,22 @@ def _members(node: Op) -> tuple[Node, ...]:
     return items or node.args
 
 
+def carried_out(node: Node) -> Node:
+    """The tuple that minus a tuple or a multiple of one is, else the node itself."""
+    if not isinstance(node, Op) or node.name not in ("neg", "*", "/"):
+        return node
+    last = carried_out(node.args[0 if node.name == "/" else -1])
+    if not (isinstance(last, Op) and last.name == "seq" and last.data == "()"):
+        return node
+    if node.name == "neg":
+        return Op("seq", tuple(Op("neg", (item,)) for item in last.args), "()")
+    if node.name == "/":
+        return Op("seq", tuple(Op("/", (item, node.args[1])) for item in last.args), "()")
+    if rational(node.args[0]) is None:
+        return node
+    return Op("seq", tuple(Op("*", (node.args[0], item)) for item in last.args), "()")
+
+
 def has_signs(node: Node) -> bool:
     """Whether plus-minus occurs in a node."""
     return any(isinstance(n, Op) and n.name == "pm" for n in walk(node))

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hdpo_env.verifiers.compare import equations, quantities
-from hdpo_env.verifiers.compare.lists import has_signs, listing, same_bag, same_listing, spread
+from hdpo_env.verifiers.compare.lists import (
+    carried_out,
+    has_signs,
+    listing,
+    same_bag,
+    same_listing,
+    spread,
+)
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
@@ -24,6 +31,8 @@ class Matcher:
         """True, False, or None if neither could be shown."""
         if gold == answer:
             return True
+        if _is_list(gold) != _is_list(answer):
+            gold, answer = equations.spelled_out(gold), equations.spelled_out(answer)
         gold, answer = equations.tidy(gold), equations.tidy(answer)
         if gold == answer:
             return True
@@ -32,6 +41,16 @@ class Matcher:
             if verdict is not PASS:
                 return verdict
         return self.leaf(gold, answer)
+
+
+def _is_list(node: Node) -> bool:
+    return isinstance(node, Op) and node.name == "seq"
+
+
+def _scaled_tuples(m: Matcher, gold: Node, answer: Node) -> Ruling:
+    """``-(1, 2)`` and ``2(1, 2)`` are carried out."""
+    a, b = carried_out(gold), carried_out(answer)
+    return PASS if a is gold and b is answer else m.same(a, b)
 
 
 def _regions(m: Matcher, gold: Node, answer: Node) -> Ruling:
@@ -98,10 +117,16 @@ def _sequences(m: Matcher, gold: Node, answer: Node) -> Ruling:
             return False  # an open interval is not a closed one
     for lone, other in ((a, answer), (b, gold)):
         if lone.braces and len(lone.items) == 1 and not (a.braces and b.braces):
+            if _is_empty(lone.items[0]):
+                return False
             return m.same(lone.items[0], other)
     if (a.ordered and b.braces) or (b.ordered and a.braces):
         return False  # a tuple is not a set
     return same_listing(a, b, m.same)
+
+
+def _is_empty(node: Node) -> bool:
+    return node == Sym("emptyset")
 
 
 def _ends(node: Op) -> bool:
@@ -114,6 +139,8 @@ def _single(m: Matcher, gold: Node, answer: Node) -> Ruling:
     items = listing(many)
     assert items is not None
     if len(items.items) == 1 and items.braces:
+        if _is_empty(items.items[0]):
+            return False  # the set of the empty set is not empty
         return m.same(items.items[0], one) if many is gold else m.same(one, items.items[0])
     return PASS if evaluate(one) is not None else False
 
@@ -144,9 +171,21 @@ def _bases(m: Matcher, gold: Node, answer: Node) -> Ruling:
     if a is not None and b is not None:
         return a[1] == b[1]
     if a is not None:
-        return isinstance(answer, Num) and str(answer.value) == a[0]
+        return _digits(answer) == a[0]
     assert b is not None
     return isinstance(gold, Num) and gold.value == b[1]
+
+
+def _digits(node: Node) -> str | None:
+    """The digits that a node shows: 2516, AC, or 2A as a product."""
+    if isinstance(node, Num):
+        return str(node.value) if node.places is None else None
+    if isinstance(node, Sym):
+        return node.name
+    if isinstance(node, Op) and node.name == "*":
+        parts = [_digits(arg) for arg in node.args]
+        return "".join(p for p in parts if p) if all(parts) else None
+    return None
 
 
 def _based(node: Node) -> tuple[str, int] | None:
@@ -221,6 +260,7 @@ Rule = Callable[[Matcher, Node, Node], Ruling]
 _RULES: tuple[Rule, ...] = (
     _letters_of_choice,
     _plus_minus,
+    _scaled_tuples,
     _moduli,
     _units,
     _bases,

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, any3
-from hdpo_env.verifiers.compare.units import Unit, parse_unit
+from hdpo_env.verifiers.compare.units import Unit, parse_unit, singular
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
-from hdpo_env.verifiers.parse.words import DOUBTS
+from hdpo_env.verifiers.parse.words import CHANGES, DOUBTS
 
 Same = Callable[[Node, Node], "bool | None"]
 _PERCENT, _DEGREE = parse_unit("percent"), parse_unit("degree")
 _RADIAN = parse_unit("radian")
+_OTHER_NUMBER = DOUBTS | {singular(word) for word in CHANGES}
 # letters that may be a unit when the other side is a plain number
 _UNIT_LETTERS = frozenset(["m", "s", "g", "h", "L", "l", "N", "J", "W", "V", "A", "K"])
 
@@ -39,7 +41,7 @@ def quantity(node: Node) -> Quantity | None:
     if node.name == "neg":
         inner = quantity(node.args[0])
         return inner and Quantity(Op("neg", (inner.value,)), inner.unit)
-    if node.name == "+":
+    if node.name == "+" or (node.name == "seq" and node.data == ""):
         return _sum(node)
     if node.name == "*" and (first := quantity(node.args[0])) is not None:
         return Quantity(Op("*", (first.value, node.args[1])), first.unit)  # $5 million
@@ -50,11 +52,14 @@ def quantity(node: Node) -> Quantity | None:
 
 
 def _sum(node: Op) -> Quantity | None:
-    """Hours and minutes, feet and inches: a sum in one dimension."""
+    """Hours and minutes, feet and inches: a sum in one dimension, from the larger unit down."""
     parts = [quantity(arg) for arg in node.args]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or len({part.unit.dimensions for part in known}) != 1:
         return None
+    sizes = [part.unit.factor for part in known]
+    if node.name == "seq" and not all(a > b for a, b in pairwise(sizes)):
+        return None  # 2 m and 3 m are two answers
     if not all(part.unit.dimensions for part in known) and len({p.unit.nouns for p in known}) > 1:
         return None  # "8 meters after the 2nd" is no sum
     terms = tuple(Op("*", (part.value, Num(part.unit.factor))) for part in known)
@@ -135,8 +140,8 @@ def _radians(q: Quantity) -> Node:
 
 def _one_sided(same: Same, one: Quantity, other: Node, is_gold: bool) -> bool | None:
     """A quantity against a bare value: the unit may be left out, 50% may be 50 or 0.5."""
-    if set(one.unit.nouns) & DOUBTS:
-        return False  # "5 is not it" states no 5
+    if _OTHER_NUMBER & {*one.unit.nouns}:
+        return False  # "5 is not it" and "5 plus one" state no 5
     values = [one.value]
     if one.unit.dimensions == _PERCENT.dimensions:
         values.append(Op("/", (one.value, Num(Fraction(100)))))

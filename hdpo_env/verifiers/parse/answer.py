@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hdpo_env.verifiers.parse import words
+from hdpo_env.verifiers.parse.alternatives import alternatives, numeral
 from hdpo_env.verifiers.parse.conventions import conventional
+from hdpo_env.verifiers.parse.idioms import plain
 from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
 from hdpo_env.verifiers.parse.nodes import Node, ParseError
 from hdpo_env.verifiers.parse.parser import Parser
@@ -59,7 +61,7 @@ def parse_answer(text: str) -> Answer:
     """
     if len(text) > MAX_CHARS:
         return Answer(text, text, "", (), f"longer than {MAX_CHARS} characters")
-    spelled = _HALF_DAY.sub(r"\1m", without_dollars(unwrap(to_latex(unwrap(text)))))
+    spelled = plain(_HALF_DAY.sub(r"\1m", without_dollars(unwrap(to_latex(unwrap(text))))))
     if "\\right" in spelled and (system := _SYSTEM.fullmatch(spelled)):
         spelled = system.group(1).replace("{array}", "{cases}")  # one open brace: equations
         spelled = re.sub(r"\\begin\{cases\}\s*\{[lcr|]*\}", r"\\begin{cases}", spelled)
@@ -119,6 +121,9 @@ def _readings(spelled: str, tokens: list[Token]) -> tuple[tuple[Node, ...], str]
         except RecursionError:
             error = error or "nested too deeply"
         else:
-            if node not in found:
-                found.append(node)
+            for reading in (node, *alternatives(node, spelled)):
+                if reading not in found:
+                    found.append(reading)
+    if (based := numeral(spelled)) is not None:
+        found.append(based)
     return tuple(found), "" if found else error

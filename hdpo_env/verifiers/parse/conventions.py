@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, integer, walk
+from hdpo_env.verifiers.parse import notations
+from hdpo_env.verifiers.parse.nodes import ONE, Node, Num, Op, Sym, integer, walk
 
-_HINT = re.compile(r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv")
+_HINT = re.compile(
+    r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|\^\s*\{-1\}\s*(?:\\left)?\("
+    r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite)\b"
+    r"|\b[ap]m\b|frac\s*\{\s*\\(?:text|mathrm)",
+    re.IGNORECASE,
+)
 _COMBINATIONS = re.compile(r"C_(\d{1,4})")
 _LONGEST = 1000  # terms that dots may stand for
 _DOTS = Sym("...")
+_MINUS_ONE = Op("neg", (ONE,))
 
 
 def conventional(node: Node, spelled: str) -> Node:
@@ -32,10 +39,13 @@ def _rewritten(node: Node) -> Node:
 
 def _product(node: Op) -> Node:
     """Degrees, minutes and seconds: an angle times a primed number is one angle."""
+    whole = notations.times_unit(node)
+    if whole is not node:
+        return whole
     left, right = node.args
     minutes = _primed(right)
     if minutes is None or not (isinstance(left, Op) and left.name == "deg"):
-        return node
+        return notations.falling(node) if right != _DOTS else node
     return Op("deg", (Op("+", (*left.args, minutes)),))
 
 
@@ -61,10 +71,13 @@ def _power(node: Op) -> Node:
 
 
 def _relation(node: Op) -> Node:
-    """A derivative on the left side is the name of what stands on the right."""
+    """A derivative or an inverse on the left side is the name of what stands on the right."""
     if node.data.split(",")[0] not in ("=", "~"):
         return node
-    name = _derivative(node.args[0])
+    first, second = node.args[:2]
+    if isinstance(second, Sym) and second.name.startswith("bb") and isinstance(first, Sym):
+        return Op("rel", (first, second), "in")  # n is an integer
+    name = _derivative(first) or _inverse(first)
     return node if name is None else Op("rel", (name, *node.args[1:]), node.data)
 
 
@@ -77,6 +90,17 @@ def _derivative(node: Node) -> Node | None:
     over, under = _differential(first), _differential(second)
     is_quotient = node.name == "/" and over is not None and under is not None
     return Sym(f"d{over}/d{under}") if is_quotient else None
+
+
+def _inverse(node: Node) -> Node | None:
+    """``f^{-1}(x)`` before an equals sign."""
+    if not isinstance(node, Op) or node.name != "*" or not isinstance(node.args[0], Op):
+        return None
+    power, x = node.args
+    is_inverse = isinstance(power, Op) and power.name == "^" and power.args[1] == _MINUS_ONE
+    if is_inverse and isinstance(power, Op) and isinstance(power.args[0], Sym):
+        return Op("call", (x,), power.args[0].name + "^-1")
+    return None
 
 
 def _differential(node: Node) -> str | None:
@@ -130,4 +154,8 @@ _RULES: dict[str, Callable[[Op], Node]] = {
     "mod": _residue,
     "seq": _filled,
     "+": _filled,
+    "text": notations.text,
+    "unit": notations.quantity,
+    "overline": notations.conjugate,
+    "bar": notations.conjugate,
 }

@@ -236,6 +236,8 @@ def function(p: Parser) -> Node:
 def _apply(name: str, args: tuple[Node, ...], base: Node | None) -> Node:
     if name == "exp":
         return Op("^", (Sym("e"), args[0]))
+    if name == "cis":
+        return Op("+", (Op("cos", args), Op("*", (Sym("i"), Op("sin", args)))))
     if name == "lg":
         return Op("log", (args[0], Num(Fraction(10))))
     if name == "log" and base is not None:

@@ -300,6 +300,8 @@ def _run(run: str, out: list[Token], gap: bool, spoken: bool) -> None:
         out.append(Token("sym", "oo", gap))
     elif run in words.GREEK and not (spoken and len(run) < 3):
         out.append(Token("sym", run, gap))
+    elif spoken and run == "min" and out and out[-1].kind == "num":
+        out.append(Token("word", run, gap))  # minutes
     elif run in words.FUNCTIONS or run in ("sqrt", "cbrt", "union", "mod", "frac", "binom"):
         _spoken_function(run, out, gap)
     elif spoken or len(run) > 3 or lower in words.SHORT_WORDS:

@@ -54,3 +54,18 @@ def spoken_number(spoken: list[str]) -> int | None:
         else:
             current += value
     return total + current
+
+
+def spoken_fraction(spoken: list[str]) -> Fraction | None:
+    """The value of "one half", "a third" or "two thirds", or None; "twenty fifth" is a rank.
+
+    >>> spoken_fraction(["two", "thirds"]), spoken_fraction(["two", "third"])
+    (Fraction(2, 3), None)
+    """
+    if len(spoken) < 2 or spoken[-1] not in words.FRACTIONS:
+        return None
+    top = 1 if spoken[:-1] == ["a"] else spoken_number(spoken[:-1])
+    is_plural = spoken[-1].endswith("s")
+    if top is None or is_plural != (top != 1):
+        return None
+    return Fraction(top, words.FRACTIONS[spoken[-1]])

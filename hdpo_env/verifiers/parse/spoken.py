@@ -46,6 +46,8 @@ def phrase(p: Parser) -> Node:
         raise ParseError("a sentence without a subject")
     count = next((i for i, w in enumerate(spoken) if w not in words.NUMBER_WORDS), len(spoken))
     value = numerals.spoken_number(spoken[:count]) if count else None
+    if (part := numerals.spoken_fraction(spoken)) is not None:
+        return Num(part)
     if value is not None:
         number_node = Num(Fraction(value))
         rest = " ".join(spoken[count:])

@@ -15,8 +15,8 @@ GREEK = _words(
 
 # functions whose name in the tree is how they are written
 _SAME = _words(
-    "Im Re abs acos arg asin atan ceil cos cosh cot coth csc csch det exp floor gcd lcm lg ln log "
-    "max min sec sech sgn sin sinh tan tanh"
+    "Im Re abs acos arg asin atan ceil cis cos cosh cot coth csc csch det exp floor gcd lcm lg ln "
+    "log max min sec sech sgn sin sinh tan tanh"
 )
 _ALIASES = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "sign": "sgn",
@@ -56,6 +56,16 @@ EQUALS = _words("are equal equals is was")
 
 # a remark with one of these takes something back
 DOUBTS = _words("not or no never maybe perhaps except wrong false incorrect isn neither nor")
+# words that make another number of the one before them
+CHANGES = _words(
+    "plus minus divided multiplied squared cubed factorial half halves third thirds fourth fourths "
+    "fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths less "
+    "greater modulo mod"
+)
+FRACTIONS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4,
+             "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6,
+             "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8, "ninth": 9, "ninths": 9,
+             "tenth": 10, "tenths": 10}  # fmt: skip
 
 _COUNT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
