@@ -378,6 +378,8 @@ def test_a_file_with_other_fields_says_which_it_has(rollouts: Callable[..., Path
     assert "--problem-id-field" in sentence
     assert "a line has: uid, score" in sentence
     assert "and 20 more malformed lines" in sentence
+    assert sentence.count("has no usable 'problem_id'") == 1
+    assert "(10 lines: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)" in sentence
 
 
 def test_shaped_rewards_are_not_verdicts_in_silence(rollouts: Callable[..., Path]) -> None:

@@ -155,6 +155,22 @@ def test_a_file_of_rollouts_is_explained(
     }
 
 
+def test_the_fields_of_a_file_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in hdpo cliffs: a cliff of eight under the names of its writer, which the error lists."""
+    path = tmp_path / "other.jsonl"
+    rows = [{"uid": "p", "score": 0.0, "text": "I cannot tell.", "want": "9"} for _ in range(8)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"--problem-id-field.*a line has: uid, score, text, want"):
+        doctor.run(doctor.Options(path))
+    names = {"problem_id": "uid", "reward": "score", "completion": "text", "gold": "want"}
+    named = doctor.Options(path, json=True, **{f"{k}_field": v for k, v in names.items()})
+    assert doctor.run(named) == 1
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [(f["problem_id"], f["cause"]) for f in found] == [("p", "no_answer")]
+
+
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     """Empty folders, files of something else, and windows of no steps."""
     with pytest.raises(DataError, match=r"holds no groups\.jsonl"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -14,18 +14,18 @@ from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.card import GROUP_SIZES, card_of, counted, write_card
 from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import Details, causes, read_details, suspects
-from hdpo_env.commands.dialects import DIALECTS, likely_options
+from hdpo_env.commands.line_options import LineOptions, format_of, warn
 from hdpo_env.commands.places import check_out
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
-from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.errors import ConfigError
 from hdpo_env.verifiers import VERIFIERS
 
 _MAX_IDS = 20  # ids printed; --ids writes them all
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Classify groups of rollouts as cliffs, mixed or saturated, and name the cliffs.
 
     Each line is a JSON object with a problem id and a verdict, a reward, or a completion with its
@@ -35,30 +35,6 @@ class Options:
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """JSON-lines or parquet files; - reads standard input."""
-    dialect: Literal["auto", "own", "groups", "lm-eval", "openrlhf", "trl", "verl"] = "auto"
-    """Which system wrote the files; auto looks at the fields of the first line."""
-    filter: str | None = None
-    """Of lm-evaluation-harness's filters, the one that counts; the first of the file by default."""
-    problem_id_field: str = "problem_id"
-    """Field that names the problem; dots reach into nested objects."""
-    verdict_field: str = "verdict"
-    """Field with true, false, null (abstention) or an outcome such as wrong or timeout."""
-    reward_field: str = "reward"
-    """Field with a number; used where there is no verdict."""
-    completion_field: str = "completion"
-    """Field with the completion's text; judged where there is neither verdict nor reward."""
-    gold_field: str = "gold"
-    """Field with the gold answer, or a list of accepted forms."""
-    step_field: str = "step"
-    """Field that tells apart several groups of one problem."""
-    finish_reason_field: str = "finish_reason"
-    """Field that says length where a token limit cut the completion."""
-    success_reward: float = 1.0
-    """A reward from here on is a success."""
-    threshold: int = 0
-    """A group with at most this many successes is a cliff."""
-    verifier: str = "math"
-    """Who judges completions: math, exact, numeric, gsm8k or choice."""
     ids: Path | None = None
     """Write the id of every problem that was never solved to this file."""
     causes: bool = False
@@ -92,8 +68,8 @@ def run(options: Options) -> int:
     tally = Tally()
     for path in options.files:
         tally.num_read = 0  # line numbers are each file's own
-        tally.add(_read(path, _format(options)))
-    _warn(tally, options)
+        tally.add(_read(path, format_of(options)))
+    warn(tally, options)
     facts = summarize(tally, options.threshold)
     details = _details(tally, options) if options.causes or options.card else None
     if details is not None:
@@ -124,59 +100,6 @@ def _read(path: Path, line_format: LineFormat) -> Tally:
 def _details(tally: Tally, options: Options) -> Details | None:
     formats = {path: tally.formats[str(path)] for path in options.files if str(path) != "-"}
     return read_details(formats, options.threshold) if formats else None
-
-
-def _format(options: Options) -> LineFormat:
-    given = vars(options)
-    names = [f.name for f in fields(LineFormat)]
-    paths = {name: given[f"{name}_field"] for name in names if f"{name}_field" in given}
-    return LineFormat(**paths, **{name: given[name] for name in names if name not in paths})
-
-
-def _warn(tally: Tally, options: Options) -> None:
-    for fault in tally.faults:
-        print(fault, file=sys.stderr)
-    if (more := tally.num_malformed - len(tally.faults)) > 0:
-        print(f"... and {more} more malformed lines", file=sys.stderr)
-    if not tally.num_lines:
-        raise DataError("there are no lines to read: give a file of rollouts, one object a line")
-    if tally.num_malformed == tally.num_lines:
-        raise DataError(
-            f"none of {tally.num_lines} lines could be used: name your fields with "
-            "--problem-id-field, --verdict-field, --reward-field, --completion-field, "
-            f"--gold-field, or their writer with --dialect{_fields_found(tally)}"
-        )
-    for name, line_format in tally.formats.items():
-        if options.filter is not None and line_format.dialect != "lm-eval":
-            raise ConfigError(
-                f"--filter is for files of lm-evaluation-harness, and {name} is read as "
-                f"{line_format.dialect}: leave it out"
-            )
-        if line_format.dialect in DIALECTS:
-            about = DIALECTS[line_format.dialect].about
-            print(f"note: {name} is read as {line_format.dialect}: {about}", file=sys.stderr)
-    if tally.num_left_out:
-        chosen = {str(f.filter) for f in tally.formats.values() if f.filter}
-        print(
-            f"note: {tally.num_left_out} lines of other filters than {', '.join(sorted(chosen))} "
-            "are left out; --filter chooses another",
-            file=sys.stderr,
-        )
-    if tally.shaped_rewards:
-        seen = ", ".join(f"{r:g}" for r in sorted(tally.shaped_rewards))
-        print(
-            f"note: some rewards are neither 0 nor 1 ({seen}): rewards from "
-            f"{options.success_reward:g} on count as success; --success-reward changes that",
-            file=sys.stderr,
-        )
-
-
-def _fields_found(tally: Tally) -> str:
-    if not (found := tally.fields_found):
-        return ""
-    dialect = next((f.dialect for f in tally.formats.values()), "own")
-    likely = " ".join(likely_options(found, dialect))
-    return f"; a line has: {', '.join(found)}" + (f"; try {likely}" if likely else "")
 
 
 def _print_table(facts: dict[str, Any], options: Options) -> None:

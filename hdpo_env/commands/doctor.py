@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,27 +13,22 @@ import tyro
 
 from hdpo_env.cliffs import GroupRates, triage_rows
 from hdpo_env.cliffs.diagnosis import Vitals, diagnose, headline
+from hdpo_env.commands.line_options import LineOptions, format_of, warn
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.types import GroupKind
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Explain why training stalls: which groups are cliffs, for which causes, and what to do.
 
     The exit code is 1 if there is something to do.
     """
 
     place: Annotated[Path, tyro.conf.Positional]
-    """Folder of a run, or a file of rollouts as hdpo cliffs reads it."""
+    """Folder of a run, or a file of rollouts; the options about fields are for a file."""
     last: int = 20
     """Steps of a run to look at, counted from its end."""
-    threshold: int = 0
-    """In a file of rollouts, a group with at most this many successes is a cliff."""
-    verifier: str = "math"
-    """Who reads the completions of a file: math, exact, numeric, gsm8k or choice."""
-    success_reward: float = 1.0
-    """In a file, a reward from here on is a success."""
     json: bool = False
     """Print one JSON object."""
 
@@ -88,20 +82,10 @@ def of_run(run_dir: Path, last: int = 20) -> Vitals:
 
 def _of_file(options: Options) -> Vitals:
     from hdpo_env.commands.details import read_details
-    from hdpo_env.commands.rollout_lines import LineFormat
     from hdpo_env.commands.tally import tally_file
 
-    line_format = LineFormat(verifier=options.verifier, success_reward=options.success_reward)
-    tally = tally_file(options.place, line_format)
-    for fault in tally.faults:
-        print(fault, file=sys.stderr)
-    if not tally.num_lines:
-        raise DataError(f"there are no lines to read in {options.place}: nothing is written yet")
-    if tally.num_malformed == tally.num_lines:
-        raise DataError(
-            f"none of {tally.num_lines} lines of {options.place.name} could be used: "
-            "hdpo cliffs says how to name their fields"
-        )
+    tally = tally_file(options.place, format_of(options))
+    warn(tally, options)
     details = read_details({options.place: tally.formats[str(options.place)]}, options.threshold)
     return Vitals(details.kinds, details.findings, phantom_rate=details.phantom_rate)
 

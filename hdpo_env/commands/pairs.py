@@ -23,7 +23,7 @@ _LABELS: dict[object, bool] = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One line of a file.
+    """One line of a file; ``line`` is its number there, blank lines counted.
 
     ``gold`` is empty where the line's is null or no text, which verifiers call a bad gold;
     ``is_mislabelled`` says that a label is there which says neither right nor wrong.
@@ -33,6 +33,7 @@ class Pair:
     gold: tuple[str, ...]
     label: bool | None
     finish_reason: str | None
+    line: int
     is_mislabelled: bool = False
 
 
@@ -71,6 +72,7 @@ def read_pairs(
                 gold=golds_of(row[gold]) or (),
                 label=_label(row.get(label)),
                 finish_reason=reason if isinstance(reason, str) else None,
+                line=number,
                 is_mislabelled=row.get(label) is not None and _label(row[label]) is None,
             )
         )

@@ -114,7 +114,10 @@ def _file(verifier: Any, options: Options) -> int:
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
-        _print_summary(facts, verdicts, options.slowest)
+        _print_summary(facts)
+        for pair, verdict in slowest(pairs, verdicts)[: options.slowest]:
+            told = f"line {pair.line}, {verdict.ms:.1f} ms, {verdict.outcome.name}"
+            print(f"slowest: {told}", file=sys.stderr)
     return 0
 
 
@@ -161,7 +164,7 @@ def _write(path: Path, verdicts: Sequence[Verdict]) -> None:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _print_summary(facts: dict[str, Any], verdicts: Sequence[Verdict], slowest: int) -> None:
+def _print_summary(facts: dict[str, Any]) -> None:
     for name, count in facts["outcomes"].items():
         print(f"{name:>10} {count:>9,}")
     if "accuracy" in facts:
@@ -173,6 +176,8 @@ def _print_summary(facts: dict[str, Any], verdicts: Sequence[Verdict], slowest: 
         print(f"{facts['unusable_labels']} labels are neither true nor false: they do not count")
     rate = facts["items_per_s"] or 0.0
     print(f"abstentions {facts['abstention_rate']:.2%}, {rate:,.0f} items/s")
-    ranked = sorted(enumerate(verdicts, start=1), key=lambda pair: -pair[1].ms)
-    for line, verdict in ranked[:slowest]:
-        print(f"slowest: line {line}, {verdict.ms:.1f} ms, {verdict.outcome.name}", file=sys.stderr)
+
+
+def slowest(pairs: Sequence[Pair], verdicts: Sequence[Verdict]) -> list[tuple[Pair, Verdict]]:
+    """The lines with their verdicts, the one that took longest first."""
+    return sorted(zip(pairs, verdicts, strict=True), key=lambda judged: -judged[1].ms)

@@ -206,6 +206,17 @@ def test_labels_are_understood_or_counted(
     assert "3 labels are neither true nor false" in shown
 
 
+def test_the_slowest_are_named_by_the_line_of_the_file(tmp_path: Path) -> None:
+    """Blank lines are counted as an editor does: the 2 items of this file are lines 2 and 4."""
+    path = tmp_path / "in.jsonl"
+    row = json.dumps({"completion": "4", "gold": "4"})
+    path.write_text(f"\n{row}\n\n{row}\n")
+    pairs = read_pairs(path)
+    verdicts = [Verdict(Outcome.CORRECT, ms=1.0), Verdict(Outcome.CORRECT, ms=9.0)]
+    ranked = verify_command.slowest(pairs, verdicts)
+    assert [(pair.line, verdict.ms) for pair, verdict in ranked] == [(4, 9.0), (2, 1.0)]
+
+
 def test_verify_refuses_what_it_would_misread(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
