@@ -39,7 +39,7 @@ def ours(beta):
     return gradients(loss)
 
 
-def agree(a, b):
+def assert_agree(a, b):
     """Every part within 1e-5 of the other, relative to its norm."""
     for x, y in zip(a, b, strict=True):
         assert (x - y).norm() <= 1e-5 * y.norm()
@@ -55,7 +55,7 @@ def test_liger_chunked_divergences(beta):
         labels = torch.zeros(N, dtype=torch.long)
         return N * their(h, W, h_teacher, W.detach(), labels)
 
-    agree(ours(beta), gradients(loss))
+    assert_agree(ours(beta), gradients(loss))
 
 
 @pytest.mark.parametrize("beta", list(DIVERGENCES))
@@ -67,4 +67,4 @@ def test_trl_chunked_divergences(beta):
         args = (h, W, None, h_teacher, W.detach(), None, beta)
         return kernels.ChunkedDivergenceFunction.apply(*args)[0].sum()
 
-    agree(ours(beta), gradients(loss))
+    assert_agree(ours(beta), gradients(loss))

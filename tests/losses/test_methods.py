@@ -20,7 +20,7 @@ def leaves(case):
     return case.h.clone().requires_grad_(), case.W.clone().requires_grad_()
 
 
-def same(ours, theirs, inputs):
+def assert_same(ours, theirs, inputs):
     """Equal losses and equal gradients in h and W."""
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-13)
     a, b = (torch.autograd.grad(x, inputs) for x in (ours, theirs))
@@ -49,7 +49,7 @@ def test_hdpo_is_the_clipped_term_plus_lambda_jsd(cases, survivors):
     logp = tokens(case, h, W)
     theirs = (u * policy_loss(logp, old, a, clip_high=0.28).loss).sum()
     theirs = theirs + (v * reference.topk_jsd(h @ W.T, top.ids, top.logprobs)).sum()
-    same(ours.loss, theirs, [h, W])
+    assert_same(ours.loss, theirs, [h, W])
 
 
 @pytest.mark.parametrize("gated", [True, False])
@@ -76,7 +76,7 @@ def test_sdpg_is_the_sum_of_three_terms(cases, gated, on_policy):
     gate = (a > 0).double() if gated else torch.ones(8).double()
     kl = reference.kl_student_teacher(h @ W.T, case.h_teacher @ W.detach().T)
     term = out + 0.2 * gate * rho * kl + 0.3 * reference_kl(logp, ref, kind="urkl").loss * rho
-    same(ours.loss, (weight * term).sum(), [h, W])
+    assert_same(ours.loss, (weight * term).sum(), [h, W])
     assert (ours.divergence != 0).tolist() == ((gate * weight) != 0).tolist()
 
 

@@ -59,7 +59,7 @@ def run(module, s, x, part, how, dtype=torch.float32):
     return stats, module.write(s, x, part, stats, weight, slope, how, dtype)
 
 
-def same(a, b, tolerance):
+def assert_same(a, b, tolerance):
     """Equal statistics (those that are there) and gradients."""
     for name in ("lse", "entropy", "logprobs", "value"):
         ours, theirs = getattr(a[0], name), getattr(b[0], name)
@@ -77,7 +77,7 @@ def test_kl_rows_equal_torch(kernels, shared, apart):
         x = s[:G] - t
         x[:, 17] = 0.25  # over one head the bias cancels: a forbidden token has a difference
     part = _rows.Part(torch.tensor([0, 149, 3, 63, 64, 65, 8], device=DEVICE))
-    same(run(kernels, s, x, part, plan(shared)), run(_rows, s, x, part, plan(shared)), 2e-5)
+    assert_same(run(kernels, s, x, part, plan(shared)), run(_rows, s, x, part, plan(shared)), 2e-5)
 
 
 @pytest.mark.parametrize("apart", [1e-3, 1e-2, 0.3, 30.0])
@@ -118,7 +118,7 @@ def test_topk_rows_equal_torch(kernels, tail):
         log_teacher(top, tail, torch.arange(G, device=DEVICE)),
     )
     how = plan(False, tail, "jsd")
-    same(run(kernels, s, None, part, how), run(_rows, s, None, part, how), 2e-5)
+    assert_same(run(kernels, s, None, part, how), run(_rows, s, None, part, how), 2e-5)
 
 
 def test_bf16_difference_and_gradient(kernels):

@@ -178,7 +178,7 @@ ROWS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 CASES = [(name, i) for name, rows in ROWS.items() for i in range(len(rows))]
 
 
-def expected(problem: Problem, fields: dict[str, Any]) -> None:
+def assert_expected(problem: Problem, fields: dict[str, Any]) -> None:
     """Question and gold are as asked, further fields as listed, and the gold accepts itself."""
     assert (problem.question, problem.answers) == (Q, ("7",))
     assert {name: getattr(problem, name) for name in fields} == fields
@@ -192,7 +192,7 @@ def test_rows_in_published_columns(tmp_path: Path, name: str, number: int) -> No
     row, fields = ROWS[name][number]
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     report = load_problems(tmp_path / "rows.jsonl", field_map=name, strict=True)
-    expected(report.problems[0], fields)
+    assert_expected(report.problems[0], fields)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -206,7 +206,7 @@ def test_a_copy_of_the_hub_folder_streams(tmp_path: Path, name: str) -> None:
     datasets.Dataset.from_list([row]).to_parquet(folder / f"{split}-00000-of-00001.parquet")
     stream = ProblemStream(folder.parent, field_map=name, split=split, strict=True)
     [problem] = stream
-    expected(problem, fields)
+    assert_expected(problem, fields)
     assert problem.split == split
 
 
