@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.policies.base import Head
+from hdpo_env.policies.probe import head_input, output_head
 from hdpo_env.policies.sampling import sample_tokens
 from hdpo_env.types import Completion, Prompt
 
@@ -214,22 +215,17 @@ def _listed(ids: int | list[int] | None) -> set[int]:
 def _check_head(policy: HFPolicy) -> None:
     """Refuse models whose logits are not ``hidden @ head.T + bias``."""
     model = policy.module
-    if (
-        cap := getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-    ) is not None:
-        raise ConfigError(
-            f"{type(model).__name__} has soft-capped logits (final_logit_softcapping={cap}): the "
-            "losses need logits = hidden @ head.T; use a model without soft-capping"
-        )
     ids = torch.arange(min(8, model.config.get_text_config().vocab_size), device=model.device)[None]
-    weight, bias = policy.head()
-    ours = policy.hidden(ids, ids >= 0).float() @ weight.float().T
-    ours = ours if bias is None else ours + bias.float()
-    with policy._autocast():
-        theirs = model(input_ids=ids, attention_mask=ids >= 0).logits.float()
+
+    def forward() -> Tensor:
+        with policy._autocast():
+            return model(input_ids=ids, attention_mask=ids >= 0).logits
+
+    ours = policy.hidden(ids, ids >= 0).float()
+    theirs = head_input(forward, output_head(model), type(model).__name__).float()
     gap, size = (ours - theirs).abs().max().item(), theirs.abs().max().item()
     if not gap <= 0.05 * size + 1e-4:
         raise ConfigError(
-            f"{type(model).__name__}'s logits differ from hidden @ head.T by {gap:.3g} "
-            f"(largest logit {size:.3g}): models that scale their logits are not supported"
+            f"{type(model).__name__}'s head reads something else than the last hidden states "
+            f"(they differ by {gap:.3g}, the largest is {size:.3g}): such models are not supported"
         )

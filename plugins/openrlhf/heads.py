@@ -15,48 +15,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hdpo_env.batching import TokenBatch
-from hdpo_env.errors import ConfigError
+from hdpo_env.batching import TokenBatch, token_batch
+from hdpo_env.policies.probe import head_input, output_head, replaced
 
 RowFunction = Callable[[Tensor, Tensor, Tensor | None], Any]  # (h[N, d], W, bias) -> anything
-# What some models do to logits after the head: the function that replaced it would not see it.
-AFTER_THE_HEAD = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
-def output_head(model: Any) -> nn.Linear:
-    """The language-model head of a model.
+def checked_head(engine: nn.Module, device: Any) -> nn.Linear:
+    """The head of an engine's model, after one forward pass of two tokens through it.
+
+    Every rank must call it: under ZeRO-3 they run the pass together.
 
     Raises:
-        ConfigError: it is no plain linear map of hidden states to logits.
+        ConfigError: the head is not linear, or the model changes its logits afterwards.
     """
-    head, config = model.get_output_embeddings(), getattr(model, "config", None)
-    if not isinstance(head, nn.Linear):
-        raise ConfigError(
-            f"the model's head is a {type(head).__name__}: the plugins read rows of hidden states "
-            "through a torch.nn.Linear; leave lm_head out of --ds.lora.target_modules"
-        )
-    for name in AFTER_THE_HEAD:
-        if getattr(config, name, None) not in (None, 1, 1.0):
-            raise ConfigError(
-                f"the model applies {name} to its logits after the head, which the plugins' "
-                "distributions would lack: use a model without it"
-            )
+    head, name = output_head(engine.module), type(engine.module).__name__
+    batch = token_batch([[0]], [[0]], pad_id=0, device=device)
+    with evaluating(engine):
+        head_input(lambda: logits_of(engine, batch), head, name)
     return head
-
-
-@contextmanager
-def replaced(head: nn.Module, forward: Callable[[Tensor], Any]) -> Iterator[Callable]:
-    """While entered, a module's forward is this function; gives the function it replaces."""
-    before = head.__dict__.get("forward")
-    original = head.forward
-    head.forward = forward
-    try:
-        yield original
-    finally:
-        if before is None:
-            del head.forward
-        else:
-            head.forward = before
 
 
 def run(engine: nn.Module, head: nn.Linear, batch: TokenBatch, function: RowFunction) -> Any:
@@ -72,20 +49,32 @@ def run(engine: nn.Module, head: nn.Linear, batch: TokenBatch, function: RowFunc
         results.append(found)
         return found if isinstance(found, Tensor) else hidden[..., :1]
 
+    with replaced(head, instead):
+        logits = logits_of(engine, batch)
+    return logits if isinstance(results[0], Tensor) else results[0]
+
+
+def logits_of(engine: nn.Module, batch: TokenBatch) -> Tensor:
+    """What the head returns in a forward pass of the batch, [B, L, ...]."""
     mask = batch.attention_mask.long()
     positions = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 1)
-    with replaced(head, instead):
-        output = engine(batch.input_ids, attention_mask=mask, position_ids=positions)
-    return output["logits"] if isinstance(results[0], Tensor) else results[0]
+    return engine(batch.input_ids, attention_mask=mask, position_ids=positions)["logits"]
 
 
 @torch.no_grad()
 def read(engine: nn.Module, head: nn.Linear, batch: TokenBatch, function: RowFunction) -> Any:
     """`run` of a teacher: no gradient, no dropout."""
+    with evaluating(engine):
+        return run(engine, head, batch, function)
+
+
+@contextmanager
+def evaluating(engine: nn.Module) -> Iterator[None]:
+    """Without dropout; afterwards the engine is in the mode that it was in."""
     was_training = engine.training
     engine.eval()
     try:
-        return run(engine, head, batch, function)
+        yield
     finally:
         engine.train(was_training)
 

@@ -23,7 +23,7 @@ class Worker:
         self.trainer, self.strategy = trainer, trainer.strategy
         self.args = flat(trainer.args)
         self.engine = trainer.actor.model
-        self.head = heads.output_head(self.engine.module)
+        self.head = heads.checked_head(self.engine, self.device)
         self.temperature = float(self.args["rollout.temperature"])
         self.pad_id = trainer.tokenizer.pad_token_id
         self.is_partitioned = self.strategy.stage == 3

@@ -179,14 +179,26 @@ def test_reading_takes_no_gradient_and_leaves_the_mode_alone(model):
     assert found.shape == (2, 32)
 
 
-def test_models_that_change_their_logits_after_the_head_are_refused(model):
-    """The rows would be another distribution's; LoRA on the head is no linear map either."""
-    capped = SimpleNamespace(
-        get_output_embeddings=model.get_output_embeddings,
-        config=SimpleNamespace(final_logit_softcapping=30.0),
-    )
-    with pytest.raises(ConfigError, match="final_logit_softcapping"):
-        heads.output_head(capped)
+def test_the_first_pass_of_a_worker_refuses_what_the_rows_would_not_see(model):
+    """A cap far above these logits, told by one pass; LoRA on the head is no linear map either."""
+    from types import MethodType
+
+    engine = Engine(model).train()
+    assert heads.checked_head(engine, "cpu") is model.get_output_embeddings()
+    assert engine.training
+    forward = model.forward
+
+    def capped(self, *args, **kwargs):
+        output = forward(*args, **kwargs)
+        output["logits"] = 30 * torch.tanh(output["logits"] / 30)
+        return output
+
+    model.forward = MethodType(capped, model)
+    try:
+        with pytest.raises(ConfigError, match=r"changes logits after its head \(1000 becomes 30,"):
+            heads.checked_head(engine, "cpu")
+    finally:
+        del model.forward
     wrapped = SimpleNamespace(get_output_embeddings=lambda: torch.nn.Identity(), config=None)
-    with pytest.raises(ConfigError, match=r"leave lm_head out of --ds\.lora\.target_modules"):
+    with pytest.raises(ConfigError, match="leave lm_head out of LoRA's target_modules"):
         heads.output_head(wrapped)
