@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -45,6 +45,23 @@ def _shipped(name: str) -> Verifier:
     return VERIFIERS[name]()
 
 
+def golds(info: Mapping[str, Any], truth: object = None) -> tuple[str, ...]:
+    """A row's accepted ``answers`` as texts; its one ground truth where it has none.
+
+    Each is a text, a number, or a list, a numpy or pyarrow sequence of them. What is missing, None
+    or pandas' NaN, is no gold.
+
+    >>> golds({"answers": ["4", "four"]}, "4"), golds({}, 4), golds({"answers": []}, None)
+    (('4', 'four'), ('4',), ())
+    """
+    return _texts(info.get("answers")) or _texts(truth)
+
+
+def _texts(gold: object) -> tuple[str, ...]:
+    given = (gold,) if isinstance(gold, str) or not isinstance(gold, Iterable) else gold
+    return tuple(str(one) for one in given if one is not None and one == one)
+
+
 def judged(
     completion: str,
     gold: object,
@@ -54,8 +71,8 @@ def judged(
 ) -> Verdict:
     r"""The verdict on a completion, from any thread, by golds as hosts give them.
 
-    ``gold`` is a text, a number, or a list, a numpy or pyarrow sequence of them. None is no gold:
-    without any the verifier abstains.
+    ``gold`` is a text, a number, or a sequence of them, as for `golds`. Without any the verifier
+    abstains.
 
     Raises:
         RegistryError: no verifier has this name.
@@ -63,9 +80,7 @@ def judged(
     >>> judged(r"\boxed{4}", ["4", "four"]).correct
     True
     """
-    given = (gold,) if isinstance(gold, str) or not isinstance(gold, Iterable) else gold
-    golds = tuple(str(text) for text in given if text is not None)
-    return _shipped(verifier).verify(completion, golds, finish_reason=finish_reason)
+    return _shipped(verifier).verify(completion, _texts(gold), finish_reason=finish_reason)
 
 
 def number_of(verdict: Verdict, host: str, *, abstention: float = 0.0) -> float:

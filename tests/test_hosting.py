@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hdpo_env.errors import MissingDependencyError
-from hdpo_env.hosting import abstentions, judged, number_of, require
+from hdpo_env.hosting import abstentions, golds, judged, number_of, require
 from hdpo_env.types import Outcome, Verdict
 
 
@@ -38,10 +38,31 @@ def test_golds_come_in_any_sequence(gold: object) -> None:
     assert judged(r"\boxed{\frac13}", gold).correct is False
 
 
-@pytest.mark.parametrize("gold", [None, [], [None]])
+@pytest.mark.parametrize("gold", [None, [], [None], float("nan"), np.array([None, np.nan], object)])
 def test_without_a_gold_nothing_is_judged(gold: object) -> None:
     """A missing gold is a fault of the data: an abstention, not a wrong answer."""
     assert judged(r"\boxed{4}", gold).outcome is Outcome.BAD_GOLD
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["4", "four"], ("4", "four")),
+        (np.array(["4", "four"], object), ("4", "four")),
+        ("four", ("four",)),
+        (7, ("7",)),
+        (None, ("truth",)),
+        ([], ("truth",)),
+        (np.array([], object), ("truth",)),
+        ([None], ("truth",)),
+        (float("nan"), ("truth",)),
+    ],
+)
+def test_a_rows_answers_come_before_its_ground_truth(answers: object, expected: tuple) -> None:
+    """All accepted answers where the row has any, in any sequence; else its one ground truth."""
+    assert golds({"answers": answers}, "truth") == expected
+    assert golds({}, "truth") == ("truth",)
+    assert golds({}, None) == ()
 
 
 def test_a_cut_completion_is_no_answer() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hdpo_env.feedback import ABSTAINED, LAST_FEEDBACK
-from hdpo_env.hosting import abstentions, judged, number_of, require
+from hdpo_env.hosting import abstentions, golds, judged, number_of, require
 from hdpo_env.types import Verdict
 
 
@@ -23,7 +23,7 @@ def judge_batch(
     return [
         judged(
             next((str(m["content"] or "") for m in reversed(log) if m["role"] == "assistant"), ""),
-            info.get("answers") or info["ground_truth"],
+            golds(info, info.get("ground_truth")),
             verifier=info.get("verifier") or "math",
         )
         for log, info in zip(message_log_batch, metadata, strict=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hdpo_env.env import FEEDBACK
 from hdpo_env.env.parts import prompt_of
-from hdpo_env.hosting import judged, number_of, require
+from hdpo_env.hosting import golds, judged, number_of, require
 from hdpo_env.types import Problem, Verdict
 
 TESTED = ("0.4.0",)
@@ -27,8 +27,7 @@ class MathTextEnv(_text.BaseTextEnv):
         super().__init__()
         row = extras or {}
         spec, info = row["reward_spec"], row.get("extra_info") or {}
-        answers = info.get("answers")
-        self._golds = spec["ground_truth"] if answers is None or not len(answers) else answers
+        self._golds = golds(info, spec["ground_truth"])
         self._verifier = info.get("verifier") or "math"
         self.max_turns = int(row.get("max_turns") or (env_config or {}).get("max_turns") or 1)
         self.verdict: Verdict | None = None

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hdpo_env.cliffs import classify_correct
-from hdpo_env.hosting import judged, number_of, require
+from hdpo_env.hosting import golds, judged, number_of, require
 from hdpo_env.types import GroupKind
 
 
@@ -50,7 +50,7 @@ def _reward(sample: Any) -> float:
     cut = getattr(sample.status, "value", sample.status) == "truncated"
     verdict = judged(
         sample.response,
-        info.get("answers") or str(sample.label),
+        golds(info, sample.label),
         verifier=info.get("verifier") or "math",
         finish_reason="length" if cut else None,
     )

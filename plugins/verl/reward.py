@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hdpo_env.hosting import judged, number_of
+from hdpo_env.hosting import golds, judged, number_of
 
 
 def compute_score(
@@ -36,9 +36,8 @@ def compute_score(
     {'score': 1.0, 'acc': 1.0, 'abstained': 0.0, 'answered': 1.0}
     """
     info = extra_info or {}
-    answers = info.get("answers")
-    golds = ground_truth if answers is None or not len(answers) else answers
-    verdict = judged(solution_str, golds, verifier=info.get("verifier") or "math")
+    accepted = golds(info, ground_truth)
+    verdict = judged(solution_str, accepted, verifier=info.get("verifier") or "math")
     value = number_of(verdict, "verl", abstention=float(abstention))
     return {
         "score": value,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import asyncio
 import doctest
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 
 from hdpo_env.conformance import (
@@ -202,35 +200,6 @@ def test_nemo_rl_gets_its_own_return_type(monkeypatch: Any) -> None:
     _, metrics = environment.global_post_process_and_metrics(batch)
     assert metrics["accuracy"] == pytest.approx(1 / 3)
     assert metrics["abstentions"] >= 1
-
-
-def test_golds_in_arrays_reach_every_adapter() -> None:
-    """Parquet through pandas gives numpy arrays of golds: the second of two is accepted too."""
-    from hdpo_plugins.nemo_rl.environment import judge_batch
-    from hdpo_plugins.slime.contract import Sample
-    from hdpo_plugins.slime.rewards import reward_func
-    from hdpo_plugins.verl.reward import compute_score
-
-    info, text = {"answers": np.array(["x", "4"], dtype=object)}, r"\boxed{4}"
-    log = [{"role": "assistant", "content": text}]
-    assert compute_score("a source", text, "x", info)["acc"] == 1.0
-    assert asyncio.run(reward_func(None, Sample(text, "x", info))) == 1.0
-    assert [v.correct for v in judge_batch([log], [info])] == [True]
-
-
-def test_a_missing_gold_is_an_abstention_everywhere() -> None:
-    """None as the label is a fault of the data: nothing is judged by the word "None"."""
-    from hdpo_plugins.nemo_rl.environment import judge_batch
-    from hdpo_plugins.slime.contract import Sample
-    from hdpo_plugins.slime.rewards import reward_func
-    from hdpo_plugins.verl.reward import compute_score
-
-    text, sample = r"\boxed{None}", Sample(r"\boxed{None}", None)
-    log = [{"role": "assistant", "content": text}]
-    assert compute_score("a source", text, None)["abstained"] == 1.0
-    assert asyncio.run(reward_func(None, sample)) == 0.0
-    assert (sample.metadata["acc"], sample.remove_sample) == (None, True)
-    assert [v.correct for v in judge_batch([log], [{"ground_truth": None}])] == [None]
 
 
 def test_slime_gets_its_own_filter_output(monkeypatch: Any) -> None:
