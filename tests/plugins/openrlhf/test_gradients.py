@@ -115,7 +115,9 @@ def run(specs, folder):
     return {name: torch.load(folder / f"{name}.pt", weights_only=True) for name in specs}
 
 
-def expected(net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temperature=1.0):
+def expected(
+    net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temperature=1.0, divergence="jsd"
+):
     """The gradient of the definition, in float32 on full logits, by autograd.
 
     ``teacher(prompt, completion)`` gives the teacher's logits, the net's own by default.
@@ -150,11 +152,12 @@ def expected(net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temper
             kl = reference.kl_student_teacher(logits, theirs)
             total = total + beta * (ratio.detach() * kl).sum() / tokens
     pairs = [p for rank in spec["pairs"] for p in rank]
+    distance = {"jsd": reference.topk_jsd, "kl_teacher_student": reference.topk_kl_teacher_student}
     distilled = sum(len(completion) for _, _, completion in pairs)
     for prompt, privileged, completion in pairs if weight else []:
         top, ids = taught(privileged, completion).log_softmax(-1).topk(TOP_K, dim=-1)
-        jsd = reference.topk_jsd(own(prompt, completion), ids, top)
-        total = total + weight * jsd.sum() / distilled
+        each = distance[divergence](own(prompt, completion), ids, top)
+        total = total + weight * each.sum() / distilled
     total.backward()
     return {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
 
@@ -175,8 +178,12 @@ def assert_equal_gradients(found, wanted):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [2, 3])
-def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model, net, tmp_path):
+@pytest.mark.parametrize(
+    ("stage", "divergence"), [(2, "jsd"), (3, "jsd"), (2, "kl_teacher_student")]
+)
+def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(
+    stage, divergence, model, net, tmp_path
+):
     """All pairs on rank 0, none on rank 1, two micro-steps: policy + HDPO + SDPG in one backward.
 
     The reference is one process on full logits by autograd. Both sides compute in float32: in
@@ -184,6 +191,7 @@ def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model
     """
     rollouts = [rollouts_of(net, 4, seed, 0.8) for seed in (1, 2)]
     changed = {**BOTH, "ds.zero_stage": stage, "rollout.temperature": 0.8}
+    changed["hdpo.divergence"] = divergence
     spec = {
         "flags": flags_of(model, ["hdpo", "sdpg"], **changed),
         "rollouts": rollouts,
@@ -192,10 +200,12 @@ def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(stage, model
         "float32": True,
     }
     found = run({"two": spec}, tmp_path)["two"]
-    assert_equal_gradients(found, expected(net, spec, weight=0.5, beta=0.3, temperature=0.8))
-    # and the terms matter: without one of them the same comparison fails
-    for terms in ({"weight": 0.5}, {"beta": 0.3}):
-        other = expected(net, spec, **terms, temperature=0.8)
+    wanted = {"weight": 0.5, "beta": 0.3, "divergence": divergence}
+    assert_equal_gradients(found, expected(net, spec, **wanted, temperature=0.8))
+    # and the terms matter: without one of them, or with another, the same comparison fails
+    another = {"jsd": "kl_teacher_student", "kl_teacher_student": "jsd"}[divergence]
+    for changed in ({"weight": 0.0}, {"beta": 0.0}, {"divergence": another}):
+        other = expected(net, spec, **{**wanted, **changed}, temperature=0.8)
         assert compared(found["gradients"], other)[0] < 0.999
 
 

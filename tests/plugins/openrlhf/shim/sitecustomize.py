@@ -52,7 +52,8 @@ class _StoreGroup:
         self.group = group
 
     def broadcast(self, tensor, src=0, stream=None):
-        received = self.group.broadcast(tensor.detach().contiguous(), src)
+        # ZeRO's parameters are views of one buffer, and pickle would write all of it each time
+        received = self.group.broadcast(tensor.detach().clone(), src)
         if self.group.rank != src:
             tensor.copy_(received)
 
