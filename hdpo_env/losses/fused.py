@@ -5,6 +5,26 @@ Rows are tokens: the student's hidden states ``h[N, d]`` predict ``targets[N]`` 
 come back detached; the scalar ``loss = sum_n weight_n value_n (+ sum token_loss)`` is
 differentiable in h, W and bias. Weights carry the mask, the coefficient and the global denominator:
 the loss is always a plain sum, so that micro-batches add up. No gradient ever reaches the teacher.
+
+Every function reads the head in the same way:
+
+- ``h`` may be of low precision: logits and sums are float32 then;
+- ``W`` is ``torch.nn.Linear.weight``; frozen if it requires no gradient; may be tied;
+- ``bias`` is the head's; ``-inf`` removes a token;
+- ``temperature`` divides the logits of student and teacher alike;
+- ``softcap`` is the model's ``final_logit_softcapping``; it must be None;
+- ``chunk`` rows are projected at once; None: 2048 on a GPU, 128 MB of logits on the CPU;
+- with a ``shard``, W and bias (and the teacher's) are this rank's slice of the vocabulary, all else
+  is the same on every rank, ids are global; the result is that of the whole vocabulary, the
+  gradient in h too.
+
+Widths that differ, integer logits, NaN or +inf logits, a soft cap and a temperature that is not
+positive are ValueErrors.
+
+Cost, in products of the head: 1 forward and 2 backward for a row in use (1 backward if the head is
+frozen), 1 more for a `Hidden` teacher where ``weight > 0``, none for a row of weight 0 outside
+`mask`. Memory: one or two buffers of ``chunk x V``, whatever N is. Gradients are computed in the
+forward pass, so there is no second derivative.
 """
 
 from __future__ import annotations
@@ -38,7 +58,10 @@ class RowLoss(NamedTuple):
 
 
 class HeadLoss(NamedTuple):
-    """``loss``: scalar, differentiable. The others are [N], detached, 0 on rows never projected."""
+    """``loss``: scalar, differentiable. The others are [N], detached, 0 on rows never projected.
+
+    ``divergence`` is that of each row, without its weight.
+    """
 
     loss: Tensor
     logprobs: Tensor
@@ -84,38 +107,21 @@ def head_loss(
 
     ``rho_n = sg[exp(log p(y) - old)]`` if `old_logprobs` are given, else 1 (SDPG, appendix A.3).
 
-    Cost, in products of the head: 1 forward and 2 backward for a row in use (1 backward if the head
-    is frozen), 1 more for a `Hidden` teacher where ``weight > 0``, none for a row of weight 0
-    outside `mask`. Memory: one or two buffers of ``chunk x V``, whatever N is. Gradients are
-    computed here, not in the backward pass, so there is no second derivative.
+    Beside the head, which stands at the top of this module:
 
-    Args:
-        h: student's hidden states, low precision allowed: logits and sums are float32 then.
-        W: the head, ``torch.nn.Linear.weight``; frozen if it requires no gradient; may be tied.
-        targets: sampled tokens; needed by `token_loss` and `old_logprobs`.
-        token_loss: per-token loss of the sampled log-probs, or None.
-        mask: rows that `token_loss` sees.
-        teacher: `Hidden`, `TopK` or None; what it holds at rows of weight 0 is never looked at.
-        divergence: which D.
-        tail: for `TopK`, see `topk_jsd`.
-        weight: coefficient x mask / global denominator, >= 0; None: 1 on every row.
-        old_logprobs: the behaviour policy's log-probs.
-        bias: the head's bias; ``-inf`` removes a token.
-        temperature: divides the logits of student and teacher alike.
-        softcap: the model's ``final_logit_softcapping``; must be None.
-        chunk: rows at once; None: 2048 on a GPU, 128 MB of logits on the CPU.
-        shard: if given, W, bias (and the teacher's) are this rank's slice of the vocabulary, all
-            else is the same on every rank, ids are global; the result is that of the whole
-            vocabulary, the gradient in h too.
+    - ``targets``: sampled tokens; needed by `token_loss` and `old_logprobs`;
+    - ``token_loss``: per-token loss of the sampled log-probs, or None; ``mask``: rows it sees;
+    - ``teacher``: `Hidden`, `TopK` or None; its rows of weight 0 are never looked at;
+    - ``divergence``: which D; ``tail``: for `TopK`, see `topk_jsd`;
+    - ``weight``: coefficient x mask / global denominator, >= 0; None: 1 on every row;
+    - ``old_logprobs``: the behaviour policy's log-probs.
 
     Returns:
-        `HeadLoss`. logprobs, divergence (without weight) and entropy are 0 on rows never projected;
-        logprobs are 0 without `targets`, entropy without `token_loss`.
+        `HeadLoss`; logprobs are 0 without `targets`, entropy without `token_loss`.
 
     Raises:
-        ValueError: widths that differ, integer logits, NaN or +inf logits, ids outside the
-            vocabulary or repeated in a row, k > V, an empty teacher, a negative weight, a
-            temperature that is not positive, a soft cap.
+        ValueError: the head's (see there); ids outside the vocabulary or repeated in a row,
+            k > V, an empty teacher, a negative weight.
 
     >>> import torch
     >>> h, W = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.eye(2)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,32 +73,13 @@ def accumulate(
     tokens = _tokens(rows, batch, hidden)
     teacher, teacher_logprobs = _teacher(rows, roles, batch, hidden, algo, temperature)
     ref_logprobs = _reference_logprobs(roles, batch, temperature) if algo.reference.weight else None
-    advantage = tokens.advantage
-
-    def token_loss(logprobs: Tensor, at: Tensor) -> Tensor:
-        adv = advantage[at]
-        if teacher_logprobs is not None and algo.policy.rlsd_mix is not None:
-            theirs = teacher_logprobs[at]
-            adv = rlsd_advantages(
-                adv,
-                logprobs,
-                torch.where(theirs.isnan(), logprobs.detach(), theirs),  # no teacher: no change
-                mix=algo.policy.rlsd_mix,
-                clip=algo.policy.rlsd_clip,
-            )
-        term = _policy_term(logprobs, tokens.behaviour[at], adv, algo)
-        loss = tokens.policy[at] * term - tokens.imitation[at] * logprobs
-        if ref_logprobs is not None:
-            penalty = reference_kl(logprobs, ref_logprobs[at], kind=algo.reference.kind)
-            loss = loss + tokens.reference[at] * penalty.loss
-        return loss
-
-    uses_logprob = (tokens.policy * advantage != 0) | (tokens.reference + tokens.imitation != 0)
+    has_outcome = tokens.policy * tokens.advantage != 0
+    uses_logprob = has_outcome | (tokens.reference + tokens.imitation != 0)
     out = head_loss(
         hidden,
         W,
         batch.target,
-        token_loss,
+        _token_loss(tokens, teacher_logprobs, ref_logprobs, algo),
         mask=uses_logprob,
         teacher=teacher,
         divergence="jsd" if algo.distill.divergence == "nll" else algo.distill.divergence,
@@ -136,6 +117,32 @@ def _tokens(rows: Sequence[Row], batch: TokenBatch, hidden: Tensor) -> _Tokens:
         imitation=spread("imitation_weight"),
         behaviour=torch.tensor(behaviour, device=hidden.device, dtype=dtype),
     )
+
+
+def _token_loss(
+    tokens: _Tokens, teacher_logprobs: Tensor | None, ref_logprobs: Tensor | None, algo: AlgoConfig
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """``u L_out + a L_K - s log p`` of the tokens ``at`` whose log-probs it is given."""
+
+    def token_loss(logprobs: Tensor, at: Tensor) -> Tensor:
+        advantage = tokens.advantage[at]
+        if teacher_logprobs is not None and algo.policy.rlsd_mix is not None:
+            theirs = teacher_logprobs[at]
+            advantage = rlsd_advantages(
+                advantage,
+                logprobs,
+                torch.where(theirs.isnan(), logprobs.detach(), theirs),  # no teacher: no change
+                mix=algo.policy.rlsd_mix,
+                clip=algo.policy.rlsd_clip,
+            )
+        term = _policy_term(logprobs, tokens.behaviour[at], advantage, algo)
+        loss = tokens.policy[at] * term - tokens.imitation[at] * logprobs
+        if ref_logprobs is not None:
+            penalty = reference_kl(logprobs, ref_logprobs[at], kind=algo.reference.kind)
+            loss = loss + tokens.reference[at] * penalty.loss
+        return loss
+
+    return token_loss
 
 
 def _policy_term(logprobs: Tensor, behaviour: Tensor, adv: Tensor, algo: AlgoConfig) -> Tensor:
