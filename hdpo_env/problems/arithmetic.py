@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from random import Random
 
 from hdpo_env.problems.levels import LevelFamily, Worked
@@ -64,13 +64,13 @@ class FractionFamily(LevelFamily):
 
     def worked(self, rng: Random) -> Worked:
         """Proper fractions, put over their least common denominator."""
-        terms = [self._fraction(rng)]
-        terms += [rng.choice((1, -1)) * self._fraction(rng) for _ in range(1 + self.level // 2)]
-        shown = _joined((f"{abs(t.numerator)}/{t.denominator}" for t in terms), terms)
-        common = lcm(*(t.denominator for t in terms))
-        raised = [t.numerator * common // t.denominator for t in terms]
-        total = sum(terms, Fraction(0))
-        over = _joined((f"{abs(n)}/{common}" for n in raised), terms)
+        terms = [self._fraction(rng, 1)]
+        terms += [self._fraction(rng, rng.choice((1, -1))) for _ in range(1 + self.level // 2)]
+        shown = _joined((f"{abs(t)}/{b}" for t, b in terms), [t for t, _ in terms])
+        common = lcm(*(bottom for _, bottom in terms))
+        raised = [top * common // bottom for top, bottom in terms]
+        total = Fraction(sum(raised), common)
+        over = _joined((f"{abs(n)}/{common}" for n in raised), raised)
         return Worked(
             f"Compute {shown}. Give the result as a fraction in lowest terms or as an integer.",
             str(total),
@@ -84,12 +84,15 @@ class FractionFamily(LevelFamily):
             ),
         )
 
-    def _fraction(self, rng: Random) -> Fraction:
+    def _fraction(self, rng: Random, sign: int) -> tuple[int, int]:
+        """Top and bottom in lowest terms; a ``Fraction`` would cost as much as the rest."""
         bottom = rng.randrange(2, 17 + 4 * self.level)
-        return Fraction(rng.randrange(1, bottom), bottom)
+        top = rng.randrange(1, bottom)
+        common = gcd(top, bottom)
+        return sign * top // common, bottom // common
 
 
-def _joined(sizes: Iterable[str], terms: Sequence[Fraction]) -> str:
+def _joined(sizes: Iterable[str], terms: Sequence[int]) -> str:
     """Sizes with the signs of their terms between them; the first term is positive."""
     signs = [" - " if term < 0 else " + " for term in terms]
     return "".join(sign + size for sign, size in zip(signs, sizes, strict=True))[3:]

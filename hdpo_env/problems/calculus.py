@@ -51,17 +51,18 @@ def _product_slope(rng: Random) -> Worked:
     inner = a * x + b
     factor, other = inner ** (n - 1), c * x + d
     total = n * a * factor * other + c * inner**n
+    first, second = affine(a, b), affine(c, d)
     return Worked(
-        f"Let f(x) = ({affine(a, b)})^{n} * ({affine(c, d)}). What is f'({x})?",
+        f"Let f(x) = ({first})^{n} * ({second}). What is f'({x})?",
         str(total),
-        f"By the product and chain rules, f'(x) = {n} * {signed(a)} * ({affine(a, b)})^{n - 1} * "
-        f"({affine(c, d)}) + {signed(c)} * ({affine(a, b)})^{n}. At x = {x}, {affine(a, b)} is "
-        f"{inner} and {affine(c, d)} is {other}, so f'({x}) = {n} * {signed(a)} * {signed(factor)} "
-        f"* {signed(other)} + {signed(c)} * {signed(inner**n)} =",
+        f"By the product and chain rules, f'(x) = {n} * {signed(a)} * ({first})^{n - 1} * "
+        f"({second}) + {signed(c)} * ({first})^{n}. At x = {x}, {first} is {inner} and {second} "
+        f"is {other}, so f'({x}) = {n} * {signed(a)} * {signed(factor)} * {signed(other)} + "
+        f"{signed(c)} * {signed(inner**n)} =",
         (
             "Use the product rule.",
             "The power needs the chain rule.",
-            f"At the point, {affine(a, b)} is {inner} and {affine(c, d)} is {other}.",
+            f"At the point, {first} is {inner} and {second} is {other}.",
         ),
     )
 
@@ -118,7 +119,7 @@ def _value(coefficients: list[int], x: int) -> int:
 
 def _primitive(coefficients: list[int], x: int) -> Fraction:
     a, b, c = coefficients
-    return Fraction(a, 3) * x**3 + Fraction(b, 2) * x**2 + c * x
+    return Fraction(2 * a * x**3 + 3 * b * x**2 + 6 * c * x, 6)
 
 
 class CalculusFamily(LevelFamily):

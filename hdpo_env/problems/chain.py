@@ -10,12 +10,13 @@ wrong belief: a cliff with support.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from random import Random
 
 from hdpo_env.errors import ConfigError
-from hdpo_env.problems.family import Family, check_whole
+from hdpo_env.problems.family import SEED_CLASSES, Family, check_whole
 from hdpo_env.types import Problem, derive_seed
 
 # "faint" is meant for pre-training with next to no right steps (no support), "control" is never
@@ -53,6 +54,9 @@ def wrong_table(operator: str) -> Table:
 class ChainFamily(Family):
     """Chains of ``length`` steps of one operator.
 
+    From three steps on, seeds that differ modulo 17 (``SEED_CLASSES``) share no question; the 100
+    or 1,000 shorter chains are too few to be shared out.
+
     Raises:
         ConfigError: the operator is unknown or the length is no whole number from 1.
 
@@ -81,6 +85,11 @@ class ChainFamily(Family):
         """Operator and length."""
         return f"chain-{OPERATORS[self.operator]}-{self.length}"
 
+    @property
+    def seed_classes(self) -> int:
+        """17 from three steps on, which ask 10,000 questions, 1 below."""
+        return SEED_CLASSES if self.length >= 3 else 1
+
     def right(self, a: int, b: int) -> int:
         """The digit of ``a operator b``."""
         return right_table(self.operator)[a][b]
@@ -95,7 +104,17 @@ class ChainFamily(Family):
 
     def draw(self, rng: Random) -> Problem:
         """One chain of uniform digits."""
-        question = self.operator.join(str(rng.randrange(10)) for _ in range(self.length + 1))
+        return self._told(self._chain(rng))
+
+    def sketch(self, rng: Random) -> tuple[str, Callable[[], Problem]]:
+        """The chain, not yet folded."""
+        question = self._chain(rng)
+        return question, partial(self._told, question)
+
+    def _chain(self, rng: Random) -> str:
+        return self.operator.join(str(rng.randrange(10)) for _ in range(self.length + 1))
+
+    def _told(self, question: str) -> Problem:
         answer = self.answer(question)
         return Problem(
             question,

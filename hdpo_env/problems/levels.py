@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import ClassVar, NamedTuple
 
 from hdpo_env.errors import ConfigError
-from hdpo_env.problems.family import Family, check_whole
+from hdpo_env.problems.family import SEED_CLASSES, Family, check_whole
 from hdpo_env.types import Problem
 
 MAX_LEVEL = 5
@@ -28,16 +29,15 @@ class Worked(NamedTuple):
 class LevelFamily(Family):
     """A family with five levels of difficulty, worked solutions and ladders of hints.
 
-    A subclass names its ``kind`` and ``subject`` and has one maker per level, or draws by itself.
-    A rung that happens to state the gold answer is left out of the ladder. Seeds that differ modulo
-    4 share no question.
+    A subclass names its ``kind`` and ``subject`` and has one maker per level, or a ``worked`` of
+    its own. A rung that happens to state the gold answer is left out of the ladder. Seeds that
+    differ modulo 17 (``SEED_CLASSES``) share no question.
 
     Raises:
         ConfigError: the level is no whole number from 1 to 5.
     """
 
     level: int = 1
-    seed_classes: ClassVar[int] = 4  # more would leave the smallest level too few questions each
     kind: ClassVar[str]
     subject: ClassVar[str]
     makers: ClassVar[tuple[Callable[[Random], Worked], ...]] = ()
@@ -54,13 +54,26 @@ class LevelFamily(Family):
         """Kind and level."""
         return f"{self.kind}-{self.level}"
 
+    @property
+    def seed_classes(self) -> int:
+        """17 for every level."""
+        return SEED_CLASSES
+
     def worked(self, rng: Random) -> Worked:
         """One question of this level with its derivation."""
         return self.makers[self.level - 1](rng)
 
     def draw(self, rng: Random) -> Problem:
         """The worked question as a problem whose solution ends in the boxed gold answer."""
-        question, gold, derivation, hints = self.worked(rng)
+        return self._told(self.worked(rng))
+
+    def sketch(self, rng: Random) -> tuple[str, Callable[[], Problem]]:
+        """The worked question, without the search of its hints for the gold answer."""
+        worked = self.worked(rng)
+        return worked.question, partial(self._told, worked)
+
+    def _told(self, worked: Worked) -> Problem:
+        question, gold, derivation, hints = worked
         return Problem(
             question,
             (gold,),

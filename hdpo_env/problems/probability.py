@@ -63,16 +63,17 @@ def _tosses(rng: Random) -> Worked:
     n = rng.randrange(3, 8)
     k = rng.randrange(1, n)
     event, trial, counted = rng.choice(_TRIALS)
+    ways, each = comb(n, k), p**k * (1 - p) ** (n - k)
     return Worked(
         f"{event} with probability {p}, each time independently. {trial.format(n)}. What is the "
         f"probability of exactly {k} {counted}? {_END}",
-        str(comb(n, k) * p**k * (1 - p) ** (n - k)),
-        f"The {k} can fall in {comb(n, k)} ways. Each way has probability ({p})^{k} * "
-        f"({1 - p})^{n - k} = {p**k * (1 - p) ** (n - k)}. The product is",
+        str(ways * each),
+        f"The {k} can fall in {ways} ways. Each way has probability ({p})^{k} * "
+        f"({1 - p})^{n - k} = {each}. The product is",
         (
             "Find the probability of one fixed order of the outcomes.",
             "Multiply by the number of such orders.",
-            f"There are {comb(n, k)} orders.",
+            f"There are {ways} orders.",
         ),
     )
 
@@ -105,14 +106,15 @@ def _backwards(rng: Random) -> Worked:
     first, second = rng.sample(_COLOURS, 2)
     a, b, c, d = (rng.randrange(1, 16) for _ in range(4))
     one, two = Fraction(a, a + b), Fraction(c, c + d)
+    half_one, half_two = Fraction(a, 2 * (a + b)), Fraction(c, 2 * (c + d))
     return Worked(
         f"Box one holds {a} {first} and {b} {second} balls; box two holds {c} {first} and {d} "
         f"{second} balls. A box is chosen by a fair coin and a ball is drawn from it. The ball is "
         f"{first}. What is the probability that it came from box one? {_END}",
-        str(one / (one + two)),
-        f"Box one and {first} has probability 1/2 * {one} = {one / 2}; box two and {first} has "
-        f"1/2 * {two} = {two / 2}. Given {first}, box one has ({one / 2})/({one / 2} + {two / 2}) "
-        "=",
+        str(Fraction(a * (c + d), a * (c + d) + c * (a + b))),
+        f"Box one and {first} has probability 1/2 * {one} = {half_one}; box two and {first} has "
+        f"1/2 * {two} = {half_two}. Given {first}, box one has ({half_one})/({half_one} + "
+        f"{half_two}) =",
         (
             "Use Bayes' rule.",
             "Compare the two ways in which such a ball can be drawn.",

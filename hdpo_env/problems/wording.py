@@ -57,7 +57,16 @@ def square_part(number: int) -> tuple[int, int]:
     >>> square_part(72), square_part(7), square_part(36)
     ((6, 2), (1, 7), (6, 1))
     """
-    k = next(k for k in range(isqrt(number), 0, -1) if number % (k * k) == 0)
+    k, rest, p = 1, number, 2
+    while p**3 <= rest:
+        if rest % p:
+            p += 1
+        elif rest % (p * p):
+            rest //= p
+        else:
+            rest, k = rest // (p * p), k * p
+    # No prime below the cube root divides the rest: it is 1, a prime, or a product of two primes.
+    k *= isqrt(rest) if isqrt(rest) ** 2 == rest else 1
     return k, number // (k * k)
 
 

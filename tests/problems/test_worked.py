@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from itertools import pairwise
+from math import isqrt
 
 import pytest
 import sympy
@@ -15,7 +16,7 @@ from hdpo_env.errors import ConfigError
 from hdpo_env.problems import ArithmeticFamily, FractionFamily, LinearFamily, SystemFamily
 from hdpo_env.problems.levels import LevelFamily, states
 from hdpo_env.problems.source import LEVEL_FAMILIES
-from hdpo_env.problems.wording import affine, polynomial, surd, surd_sum, times_pi
+from hdpo_env.problems.wording import affine, polynomial, square_part, surd, surd_sum, times_pi
 from hdpo_env.verifiers import MathVerifier
 
 by_kind = pytest.mark.parametrize("family", LEVEL_FAMILIES, ids=lambda family: family.kind)
@@ -196,3 +197,13 @@ def test_surd_sums_keep_their_value(whole: int, radicand: int, bottom: int) -> N
     plain = re.sub(r"(\d)(sqrt)", r"\1*\2", re.sub(r"\\sqrt\{(\d+)\}", r"sqrt(\1)", text))
     plain = re.sub(r"\\frac\{(.*)\}\{(\d+)\}", r"(\1)/(\2)", plain)
     assert sympy.simplify(sympy.sympify(plain) - (whole + sympy.sqrt(radicand)) / bottom) == 0
+
+
+@given(
+    st.integers(1, 3000)
+    | st.builds(lambda k, m: k * k * m, st.integers(1, 60), st.integers(1, 200))
+)
+def test_square_part_is_the_largest_square(number: int) -> None:
+    """The outer part is the largest number whose square divides, found by trying them all."""
+    largest = max(k for k in range(1, isqrt(number) + 1) if number % (k * k) == 0)
+    assert square_part(number) == (largest, number // largest**2)
