@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hdpo_env.verifiers.compare.choices import choice
@@ -11,6 +12,9 @@ from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.wording import contradicts
 from hdpo_env.verifiers.extract.boxes import last_boxes
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op
+
+_SEVERAL = re.compile(r"[,;&]|\\pm|\\\\|\b(?:and|or)\b|approx.*approx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def prepare_golds(texts: tuple[str, ...]) -> Golds:
     usable = [text for text in stripped if text.strip()]
     if not usable:
         return Golds((), "the gold answer is blank")
-    answers = tuple(parse_answer(text) for text in usable)
+    answers = tuple(_with_approximation(parse_answer(text)) for text in usable)
     for answer in answers:
         if why := _defect(answer):
             return Golds((), f"the gold answer {answer.text[:60]!r} cannot be used: {why}")
@@ -54,6 +58,25 @@ def gold_text(text: str) -> str:
     if boxes and boxes[-1].content is not None:
         return boxes[-1].content
     return text.rsplit("####", 1)[-1] if "####" in text else text
+
+
+def _with_approximation(answer: Answer) -> Answer:
+    r"""``\sqrt{5} \approx 2.236`` also accepts 2.236; what follows the sign is a rounding."""
+    _, sign, tail = answer.spelled.rpartition("\\approx")
+    if not sign or _SEVERAL.search(answer.spelled):
+        return answer
+    rounded = (_rounded(reading) for reading in parse_answer(tail).readings)
+    return replace(answer, readings=(*answer.readings, *(r for r in rounded if r is not None)))
+
+
+def _rounded(node: Node) -> Node | None:
+    """A number, with or without a unit, marked as a rounding."""
+    if isinstance(node, Num):
+        return Num(node.value, 0) if node.places is None else node
+    if isinstance(node, Op) and node.name == "unit":
+        inner = _rounded(node.args[0])
+        return None if inner is None else Op("unit", (inner,), node.data)
+    return None
 
 
 def _defect(answer: Answer) -> str:

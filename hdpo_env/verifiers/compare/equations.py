@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from hdpo_env.verifiers.compare.lists import is_integer_clause
+from hdpo_env.verifiers.compare.lists import is_integer_clause, stated
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.modular import identical, same_zeros
 from hdpo_env.verifiers.compare.rational import rational
@@ -24,8 +24,10 @@ def tidy(node: Node) -> Node:
     approximation sign is a comment on the exact value.
     """
     if isinstance(node, Op) and node.name == "seq" and node.data in ("", "or"):
-        items = [item for item in node.args if not is_integer_clause(item)]
+        items = stated(node.args)
         return tidy(items[0]) if len(items) == 1 else node
+    if isinstance(node, Op) and node.name == "builder":
+        return _image(node)
     if not (isinstance(node, Op) and node.name == "rel"):
         return node
     names, parts = node.data.split(","), list(node.args)
@@ -44,16 +46,34 @@ def tidy(node: Node) -> Node:
         return parts[0]
     if names == ["="]:
         return _equation(parts[0], parts[1])
-    if names == ["in"] and (_is_points(parts[1]) or is_number_set(parts[1])):
+    if names == ["in"] and _is_set(parts[1]):
         return parts[1]
     if set(names) <= {">", ">="}:
         names, parts = [_FLIP[n] for n in reversed(names)], parts[::-1]
     return Op("rel", tuple(parts), ",".join(names))
 
 
-def is_number_set(node: Node) -> bool:
-    """A set of numbers by its sign, such as Z."""
-    return isinstance(node, Sym) and node.name.startswith("bb")
+def _image(node: Op) -> Node:
+    """The expression in ``{2k pi : k in Z}`` and in ``{x : x = 2k pi, k in Z}``."""
+    element, condition = node.args
+    is_list = isinstance(condition, Op) and condition.name == "seq" and condition.data == ""
+    parts = condition.args if is_list and isinstance(condition, Op) else (condition,)
+    told = [part for part in parts if not is_integer_clause(part)]
+    if len(told) == len(parts):
+        return node
+    if not told:
+        return node if isinstance(element, Sym) else tidy(element)
+    named = assigned(told[0]) if len(told) == 1 else None
+    return named[1] if named is not None and named[0] == element else node
+
+
+def _is_set(node: Node) -> bool:
+    """Points in braces, an interval, or a set of numbers by its sign, such as Z."""
+    if isinstance(node, Sym):
+        return node.name.startswith("bb")
+    return (
+        isinstance(node, Op) and node.name == "seq" and (node.data == "{}" or len(node.args) == 2)
+    )
 
 
 def spelled_out(node: Node) -> Node:
@@ -65,10 +85,6 @@ def spelled_out(node: Node) -> Node:
     if len(names) < 2 or len(distinct) < len(names):
         return node
     return Op("seq", tuple(Op("rel", (name, value), "=") for name in names), "")
-
-
-def _is_points(node: Node) -> bool:
-    return isinstance(node, Op) and node.name == "seq" and node.data == "{}"
 
 
 def _equation(left: Node, right: Node) -> Node:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
 from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.compare.rational import rational
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, walk
 
 Same = Callable[[Node, Node], "bool | None"]
+_REMARK = re.compile(r"\b(?:constants?|arbitrary|any real|some real)\b")
 _MAX_PAIRED = 60  # members compared pairwise
 _MAX_SIGNS = 4
 
@@ -41,8 +43,48 @@ def listing(node: Node) -> Listing | None:
 
 
 def _members(node: Op) -> tuple[Node, ...]:
-    items = tuple(item for item in node.args if not is_integer_clause(item))
-    return items or node.args
+    items = stated(node.args)
+    return _grouped(items) if node.data in ("", "or") else items
+
+
+def _grouped(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    """``p=2, q=3 or p=3, q=2`` as two lists of assignments."""
+    names = [_name(item) for item in items]
+    size = len(set(names))
+    if (
+        None in names
+        or size < 2
+        or size == len(names)
+        or names[:size] * (len(names) // size) != names
+    ):
+        return items
+    return tuple(Op("seq", items[i : i + size], "") for i in range(0, len(items), size))
+
+
+def stated(items: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The items that state something, without those that only say what a letter is."""
+    found = tuple(
+        item
+        for i, item in enumerate(items)
+        if not (is_integer_clause(item) or _is_remark(item, items[:i] + items[i + 1 :]))
+    )
+    return found or items
+
+
+def _is_remark(item: Node, others: tuple[Node, ...]) -> bool:
+    """``c in R``, "c is a constant" or "some constant c" beside something that holds the c."""
+    if not isinstance(item, Op) or len(item.args) != 2:
+        return False
+    first, last = item.args
+    if isinstance(first, Op) and first.name == "text" and item.name == "*":
+        first, last = last, first
+    elif item.name != "rel" or item.data not in ("in", "="):
+        return False
+    if not isinstance(first, Sym) or not any(first.name in letters(other) for other in others):
+        return False
+    if item.data == "in":
+        return last == Sym("bbR")
+    return isinstance(last, Op) and last.name == "text" and _REMARK.search(last.data) is not None
 
 
 def carried_out(node: Node) -> Node:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 from hdpo_env.verifiers.compare import equations, quantities
+from hdpo_env.verifiers.compare.dotted import same_dotted
 from hdpo_env.verifiers.compare.lists import (
     carried_out,
     has_signs,
@@ -16,6 +18,7 @@ from hdpo_env.verifiers.compare.lists import (
 )
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
+from hdpo_env.verifiers.compare.quadratics import solved
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
 from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters
@@ -58,7 +61,7 @@ def _regions(m: Matcher, gold: Node, answer: Node) -> Ruling:
     sure = is_surely_region(gold) or is_surely_region(answer)
     if not sure:
         return PASS
-    a, b = region(gold), region(answer)
+    a, b = region(gold) or solved(gold), region(answer)
     if a is None or b is None:
         return PASS
     if a[0] is not None and b[0] is not None and a[0] != b[0]:
@@ -71,6 +74,11 @@ def _regions(m: Matcher, gold: Node, answer: Node) -> Ruling:
 
 def _both_unions(gold: Node, answer: Node) -> bool:
     return all(isinstance(n, Op) and n.name == "cup" and letters(n) for n in (gold, answer))
+
+
+def _dots(m: Matcher, gold: Node, answer: Node) -> Ruling:
+    """Sums and lists with dots."""
+    return same_dotted(m.same, gold, answer)
 
 
 def _labels(m: Matcher, gold: Node, answer: Node) -> Ruling:
@@ -204,6 +212,8 @@ def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
     a, b = _ratio(gold), _ratio(answer)
     if a is None and b is None:
         return PASS
+    if a is not None and b is not None and not isinstance(a[-1], Op):
+        b = (*b[:-1], _without_half_day(b[-1]))  # 10:00 AM for the gold 10:00
     if a is None or b is None:
         parts, other = (a, answer) if a is not None else (b, gold)
         assert parts is not None
@@ -215,6 +225,11 @@ def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
     return all3(
         m.leaf(Op("*", (a[0], y)), Op("*", (b[0], x))) for x, y in zip(a[1:], b[1:], strict=True)
     )
+
+
+def _without_half_day(node: Node) -> Node:
+    is_time = isinstance(node, Op) and node.name == "unit" and node.data.lower() in ("am", "pm")
+    return node.args[0] if is_time and isinstance(node, Op) else node
 
 
 def _ratio(node: Node) -> tuple[Node, ...] | None:
@@ -233,11 +248,21 @@ def _builders(m: Matcher, gold: Node, answer: Node) -> Ruling:
         return False
     straight = all3(m.same(x, y) for x, y in zip(gold.args, answer.args, strict=True))
     if is_piecewise and straight is not True:  # its cases may stand in any order
-        return same_bag(gold.args, answer.args, m.same)
+        ends = [_without_rest(node) for node in (gold, answer)]
+        return any3(same_bag(a, b, m.same) for a, b in product(*ends))
     if gold.name in ("cup", "cap") and straight is not True:
         crossed = all3(m.same(x, y) for x, y in zip(gold.args, answer.args[::-1], strict=True))
         return any3((straight, crossed))
     return straight
+
+
+def _without_rest(node: Op) -> list[tuple[Node, ...]]:
+    """The cases, and again with the last condition spelled "otherwise"."""
+    *cases, last = node.args
+    if not (isinstance(last, Op) and len(last.args) == 2):
+        return [node.args]
+    rest = Op("text", (), "otherwise")
+    return [node.args, (*cases, Op(last.name, (last.args[0], rest), last.data))]
 
 
 def _letters_of_choice(m: Matcher, gold: Node, answer: Node) -> Ruling:
@@ -266,6 +291,7 @@ _RULES: tuple[Rule, ...] = (
     _bases,
     _regions,
     _ratios,
+    _dots,
     _labels,
     _sequences,
     _matrices,

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.rational import rational
-from hdpo_env.verifiers.compare.values import Leaf
+from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute, walk
 
 INFINITY: Node = Sym("oo")
@@ -160,8 +160,10 @@ def _half_line(left: Node, relation: str, right: Node) -> tuple[str | None, Regi
 
 
 def _absolute(left: Node, relation: str, right: Node) -> tuple[str | None, Region] | None:
-    """``|u| < c`` for u linear in one letter: both -c < u and u < c."""
-    if not (isinstance(left, Op) and left.name == "abs" and relation in ("<", "<=")):
+    """``|u| < c`` for u linear in one letter is -c < u < c, and ``|u| > c`` is the rest."""
+    if isinstance(right, Op) and right.name == "abs":
+        left, right, relation = right, left, _FLIP[relation]
+    if not (isinstance(left, Op) and left.name == "abs" and relation in _FLIP):
         return None
     if letters(right):
         return None
@@ -169,6 +171,9 @@ def _absolute(left: Node, relation: str, right: Node) -> tuple[str | None, Regio
     above = _half_line(left.args[0], _FLIP[relation], Op("neg", (right,)))
     if below is None or above is None:
         return None
+    if relation in (">", ">="):
+        negative = same_value(right, Op("abs", (right,))) is not True
+        return None if negative else (below[0], (*above[1], *below[1]))
     both = _intersection(below[1], above[1])
     return None if both is None else (below[0], both)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from hdpo_env.verifiers.compare.equations import assigned, tidy
-from hdpo_env.verifiers.compare.lists import is_integer_clause
+from hdpo_env.verifiers.compare.lists import is_integer_clause, stated
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, substitute, walk
 
 _INTEGERS = frozenset(["k", "n", "m", "l", "j", "t", "p", "q", "r", "s"])
@@ -42,8 +42,7 @@ def _own(node: Node) -> frozenset[str]:
     """The letters of what a node states, without the names that it gives to it."""
     node = tidy(node)
     if isinstance(node, Op) and node.name == "seq" and node.data in ("", "or"):
-        items = [item for item in node.args if not is_integer_clause(item)]
-        return frozenset[str]().union(*(_own(item) for item in items))
+        return frozenset[str]().union(*(_own(item) for item in stated(node.args)))
     named = assigned(node)
     if named is None:
         return letters(node)
@@ -61,7 +60,9 @@ def _are_parameters(gold: Node, answer: Node, ours: frozenset[str], theirs: froz
     if len(ours) > 1:
         return False
     (new,), (old,) = ours, theirs
-    if {old, new} <= _RUNNING and _is_tuple(gold) and _is_tuple(answer):
+    if _is_tuple(gold) and _is_tuple(answer) and {old, new} <= _RUNNING:
+        return True
+    if _is_tuple(gold) and any(_is_real(n) for side in (gold, answer) for n in walk(side)):
         return True
     declared = any(is_integer_clause(n) for side in (gold, answer) for n in walk(side))
     periodic = _multiplies_period(gold, new) and _multiplies_period(answer, old)
@@ -76,7 +77,7 @@ def _defines(node: Node) -> bool:
     """Whether a node gives a function of a variable, or a list of nothing but such functions."""
     node = tidy(node)
     if isinstance(node, Op) and node.name == "seq" and node.data in ("", "or"):
-        return all(_defines(item) for item in node.args if not is_integer_clause(item))
+        return all(_defines(item) for item in stated(node.args))
     named = assigned(node)
     return named is not None and isinstance(named[0], Op) and named[0].name == "call"
 
@@ -86,6 +87,11 @@ def _is_tuple(node: Node) -> bool:
     return isinstance(node, Op) and (
         node.name == "matrix" or (node.name == "seq" and node.data == "()")
     )
+
+
+def _is_real(node: Node) -> bool:
+    """``t in R``, which makes t a parameter of a tuple."""
+    return isinstance(node, Op) and node.data == "in" and node.args[-1] == Sym("bbR")
 
 
 def _multiplies_period(node: Node, name: str) -> bool:

@@ -89,7 +89,7 @@ def written_decimal(node: Node) -> tuple[Fraction, Fraction, int] | None:
     (Fraction(-157, 50), Fraction(1, 100), 3)
     """
     if isinstance(node, Num):
-        if not node.places:
+        if node.places is None:
             return None
         ulp = Fraction(10) ** -node.places
         return node.value, ulp, len(str(abs(node.value) / ulp))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _TAIL = 4_000  # characters at the end in which a statement is looked for
+_TAGGED = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL | re.IGNORECASE)
+_BOLD_LINE = re.compile(r"[*]{2}([^*\n]+)[*]{2}\.?")
 _HASH = re.compile(r"####[ \t]*(.+)")
 _MARKER = re.compile(
     r"(?:final\s+answer|(?:correct\s+)?(?:answer|option|choice)|solution\s+is)\b[*_\s]*"
@@ -40,6 +42,8 @@ def marked(text: str) -> str | None:
     '28'
     """
     tail = text[-_TAIL:]
+    if tagged := _TAGGED.findall(tail):
+        return marked(tagged[-1]) or tagged[-1] or None
     at, answer = -1, None
     for match in _HASH.finditer(tail):
         at, answer = match.start(), match.group(1).strip()
@@ -74,6 +78,9 @@ def concluded(text: str) -> str | None:
     bare = stripped[opening.end() :] if opening else stripped
     if len(bare) <= _SHORT and "\n" not in bare and not _is_prose(bare):
         return bare
+    last_line = stripped.rsplit("\n", 1)[-1].strip()
+    if (bold := _BOLD_LINE.fullmatch(last_line)) and not _is_prose(bold.group(1)):
+        return bold.group(1).strip()
     sentence = _last_sentence(stripped[-_TAIL:])[-_SENTENCE:]
     formulas = list(_DELIMITED.finditer(sentence))
     if formulas:

@@ -11,12 +11,13 @@ from hdpo_env.verifiers.parse.nodes import ONE, Node, Num, Op, Sym, integer, wal
 _HINT = re.compile(
     r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|\^\s*\{-1\}\s*(?:\\left)?\("
     r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite)\b"
-    r"|\b[ap]m\b|frac\s*\{\s*\\(?:text|mathrm)",
+    r"|\b[ap]m\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
     re.IGNORECASE,
 )
 _COMBINATIONS = re.compile(r"C_(\d{1,4})")
 _LONGEST = 1000  # terms that dots may stand for
 _DOTS = Sym("...")
+_FUNCTIONS = (Sym("f"), Sym("g"), Sym("h"), Sym("P"), Sym("Q"))
 _MINUS_ONE = Op("neg", (ONE,))
 
 
@@ -72,9 +73,11 @@ def _power(node: Op) -> Node:
 
 def _relation(node: Op) -> Node:
     """A derivative or an inverse on the left side is the name of what stands on the right."""
+    first, second = node.args[:2]
+    if node.data == "equiv" and (isinstance(first, Op) or first in _FUNCTIONS):
+        node = Op("rel", node.args, "=")  # f = 0 everywhere
     if node.data.split(",")[0] not in ("=", "~"):
         return node
-    first, second = node.args[:2]
     if isinstance(second, Sym) and second.name.startswith("bb") and isinstance(first, Sym):
         return Op("rel", (first, second), "in")  # n is an integer
     name = _derivative(first) or _inverse(first)

@@ -157,6 +157,8 @@ def _rows(p: Parser) -> list[tuple[Node, ...]]:
     rows: list[tuple[Node, ...]] = []
     cells: list[Node] = []
     while True:
+        while p.token.kind == "clause":  # "if", "for"
+            p.take()
         if p.token.kind not in stop:
             bars, p.bars = p.bars, []
             cells.append(p.item())

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 
 _HINT = re.compile(
-    r"color|\\\\\s*\[|[CP]\s*\}?\s*_|\.\d+\s?(?:\\[lc]?dots|\.\.\.)|\bfor\b|forall|mathbb|\bto\b"
+    r"color|\\\\\s*\[|[CP]\s*\}?\s*_|\.\d+\s?(?:\\[lc]?dots|\.\.\.)|\bfor\b|forall|mathbb|\bto\b|Be\s*\^"
 )
 _ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _COLOUR = re.compile(r"\\(?:text)?color\s*(?:\[\w+\])?\s*\{[^{}]*\}")
+_B_TIMES_E = re.compile(r"(?<![A-Za-z\\])Be(?=\s*\^)")  # and not the word
 _CHOICES = re.compile(
     r"(?<![\w})\]])(?:\{\s*\})?\{?[_^]\s*\{?(\w{1,6})\}{0,2}\s*"
     r"(?:\\(?:mathrm|text|mathbf)\s*\{)?([CP])\}?\s*_\s*\{?(\w{1,6})\}?"
@@ -75,6 +76,7 @@ def _repeated(found: re.Match[str]) -> str:
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (_ROW_GAP, r"\\\\ "),
     (_COLOUR, " "),
+    (_B_TIMES_E, "B e"),
     (_CHOICES, _chosen),
     (_ENDLESS, _repeated),
     (_CUT_OFF, r"\1"),

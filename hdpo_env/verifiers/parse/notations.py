@@ -13,7 +13,9 @@ _SET = re.compile(
     r"(?:(positive|negative|non\s?-?\s?negative)\s+)?"
     r"(integer|natural|natural number|rational|rational number|real number|real|complex number)s?"
 )
+_EXTREME = re.compile(r"(min|max)(?:imum)?(?: value)?")
 _NAMES = {"i": "bbZ", "n": "bbN", "q": "bbQ", "r": "bbR", "c": "bbC"}
+_MINIMUM, _MAXIMUM = Op("text", (), "min"), Op("text", (), "max")
 _INFINITY = Sym("oo")
 _KINDS = frozenset({"even", "odd", "prime", "composite"})
 _HALVES = frozenset({"am", "pm"})
@@ -21,7 +23,9 @@ _DOTS = Sym("...")
 
 
 def text(node: Op) -> Node:
-    """The set of numbers that a phrase names, else the phrase."""
+    """The set of numbers that a phrase names, "min" for "minimum value", else the phrase."""
+    if extreme := _EXTREME.fullmatch(node.data):
+        return Op("text", (), extreme.group(1))
     found = _SET.fullmatch(node.data)
     if found is None:
         return node
@@ -55,6 +59,8 @@ def quantity(node: Op) -> Node:
 def times_unit(node: Op) -> Node:
     r"""``60 \frac{\text{miles}}{\text{hour}}`` is 60 miles/hour; "all integers" n is a set."""
     value, last = node.args
+    if value in (_MINIMUM, _MAXIMUM):
+        return Op("rel", (value, last), "=")  # "minimum 2"
     if isinstance(last, Op) and last.name == "/" and all(_is_text(part) for part in last.args):
         spelling = "/".join(part.data for part in last.args if isinstance(part, Op))
         return Op("unit", (value,), spelling)

@@ -81,6 +81,7 @@ _CIRCLED = re.compile(r"[\u2460-\u2473](?:\s*[,、，;和与]?\s*[\u2460-\u2473]
 _SUPERS = re.compile(f"[{''.join(_SUPERSCRIPT)}]+")
 _SUBS = re.compile(f"[{''.join(_SUBSCRIPT)}]+")
 _MIXED_VULGAR = re.compile(f"(\\d)\\s*([{''.join(_FRACTIONS)}])")
+_GOES_ON = re.compile(r"\.\d+\.\.\.$")
 _ENDS = " \t\r\n.,;:!"
 
 
@@ -146,7 +147,9 @@ def without_dollars(text: str) -> str:
 
 
 def _needs_its_end(text: str) -> bool:
-    r"""Whether the last mark means something: a factorial, ``\,`` or ``\!``."""
+    r"""Whether the last mark means something: a factorial, ``\,``, ``\!`` or 0.333..."""
     if text.endswith("\\\\" + text[-1]):
         return False
+    if text.endswith("...") and _GOES_ON.search(text[-20:]):
+        return True
     return text[-2:-1] == "\\" or (text[-1] == "!" and len(text) > 1)
