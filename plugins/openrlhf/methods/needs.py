@@ -46,11 +46,17 @@ def teacher_complaints(args: Args, prefix: str, *, needs_head: bool = False) -> 
         elif args["algo.kl.init_coef"] <= 0:
             yield (
                 f"--{prefix}.teacher frozen needs the first weights, and without a reference model "
-                "OpenRLHF keeps none: pass --algo.kl.init_coef above 0, or train with "
-                "--ds.lora.rank"
+                "OpenRLHF keeps none: pass --algo.kl.init_coef 1e-9, which keeps one and is too "
+                "small to change the training, or train with --ds.lora.rank"
             )
     if teacher == "ema" and not args["train.enable_ema"]:
         yield f"--{prefix}.teacher ema is OpenRLHF's averaged model: pass --train.enable_ema"
+    if teacher == "ema" and lora:
+        yield (
+            f"--{prefix}.teacher ema does not go with --ds.lora.rank: OpenRLHF averages the "
+            "adapter's matrices into those of a model without one: train without LoRA, or choose "
+            "the teacher drifting or frozen"
+        )
     if teacher == "ema" and args["ckpt.load_enable"]:
         yield (
             f"--{prefix}.teacher ema cannot be resumed, because OpenRLHF's checkpoints do not hold "
