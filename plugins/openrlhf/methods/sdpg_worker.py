@@ -39,9 +39,12 @@ class SdpgWorker(WorkerPart):
         self._prompts = payload or {}
         self._num_micro_steps = max(1, num_micro_steps) * worker.args["train.max_epochs"]
         self._sums.clear()
+        # Batches that only the critic learns from are no steps of the schedule.
+        frozen = max(0, worker.args["critic.freezing_steps"] + 1)
+        total = max(1, worker.total_steps - frozen)
         self._beta = distill_weight(
-            min(worker.step + 1, worker.total_steps),  # the first step is k = 1
-            worker.total_steps,
+            min(max(1, worker.step + 1 - frozen), total),  # the first step is k = 1
+            total,
             base=config.weight,
             warmup_steps=config.warmup_steps,
             decay_steps=config.decay_steps,
