@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from hdpo_env.cliffs.ledger import LedgerWriter
-from hdpo_env.errors import ConfigError
+from hdpo_env.errors import CheckpointError, ConfigError
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.groups import GroupRecord, rates
+from hdpo_plugins.openrlhf.ledgers import ledger_folder, open_ledger
 from hdpo_plugins.openrlhf.methods import chosen
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 from hdpo_plugins.openrlhf.sharpen import Reentry
@@ -40,7 +39,7 @@ class Controller:
         self.parts: dict[str, ControllerPart] = {p.name: p.controller(self) for p in on}
         self._seen: list[GroupRecord] = []
         self._numbers: dict[str, float] = {}
-        self.ledger = _ledger(self.args)  # last: what was refused above leaves no open file
+        self.ledger = open_ledger(self.args)  # last: what was refused above leaves no open file
 
     def stream(self, fresh: Iterator[Any], num_prompts: int) -> Iterator[Any]:
         """The next batch's prompts: former cliffs that are due, at most half, then new ones."""
@@ -141,26 +140,18 @@ class Controller:
         return {"ledger": ledger, "reentry": self.reentry.state(), "parts": parts}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go back to a checkpoint: groups that were noted after it are cut off the ledger."""
-        self.ledger.load_state_dict(state["ledger"])
+        """Go back to a checkpoint: groups that were noted after it are cut off the ledger.
+
+        Raises:
+            CheckpointError: the ledger on this node is not the one of the checkpoint.
+        """
+        try:
+            self.ledger.load_state_dict(state["ledger"])
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{error}; Ray may have put the controller on another node than before: "
+                "--hdpo.ledger must name a folder that every node sees"
+            ) from error
         self.reentry.load_state(state["reentry"])
         for name, part in self.parts.items():
             part.load_state(state["parts"].get(name, {}))
-
-
-def ledger_folder(args: Mapping[str, Any]) -> Path:
-    """Where the run's ledger is."""
-    return Path(args["hdpo.ledger"] or Path(args["ckpt.path"]) / "ledger")
-
-
-def _ledger(args: Mapping[str, Any]) -> LedgerWriter:
-    folder = ledger_folder(args)
-    model = Path(str(args["actor.model_name_or_path"])).name
-    writer = LedgerWriter(folder, writer="trainer", policy=model)
-    if writer.state_dict()["num_events"] and not args["ckpt.load_enable"]:
-        writer.close()
-        raise ConfigError(
-            f"the ledger {folder} holds an earlier run, whose groups this one would be mixed with: "
-            "pass --ckpt.load_enable to go on with it, or choose another --hdpo.ledger"
-        )
-    return writer

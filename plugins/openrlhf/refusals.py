@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hdpo_plugins.openrlhf.ledgers import ledger_complaint
 from hdpo_plugins.openrlhf.plugins import Args, Plugin
 
 # Flags that must stay off or at 1: name, the largest value allowed, why, and what to do.
@@ -66,5 +67,7 @@ def complaints(args: Args, plugins: Sequence[Plugin]) -> Iterator[str]:
             f"--rollout.temperature is {args['rollout.temperature']}: distributions are compared "
             "at the temperature of sampling; use one above 0"
         )
+    if ledger := ledger_complaint(args):
+        yield ledger
     for plugin in plugins:
         yield from plugin.complaints(args)

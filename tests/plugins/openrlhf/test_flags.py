@@ -34,6 +34,7 @@ FINE = {
     "train.enable_ema": False,
     "algo.kl.init_coef": 0.01,
     "ckpt.load_enable": False,
+    "ckpt.path": "no/such/folder",
 }
 
 
@@ -81,11 +82,15 @@ REFUSED = [
     ({"rollout.temperature": 0.0}, "--rollout.temperature"),
     ({"vllm.num_engines": None}, "--vllm.num_engines"),
     ({"reward.remote_url": None}, "--reward.remote_url"),
-    ({"hdpo.teacher": "frozen", "algo.kl.init_coef": 0}, "--algo.kl.init_coef"),
+    ({"hdpo.teacher": "frozen", "algo.kl.init_coef": 0}, "pass --algo.kl.init_coef 1e-9"),
     ({"hdpo.teacher": "ema"}, "--train.enable_ema"),
     (
         {"hdpo.teacher": "ema", "train.enable_ema": True, "ckpt.load_enable": True},
         "--ckpt.load_enable",
+    ),
+    (
+        {"hdpo.teacher": "ema", "train.enable_ema": True, "ds.lora.rank": 8},
+        "--hdpo.teacher ema does not go with --ds.lora.rank",
     ),
     ({"hdpo.view": "none"}, "view"),
     ({"hdpo.weight": -1.0}, "distill weight"),
@@ -113,6 +118,26 @@ def test_teachers_of_whole_distributions_need_their_head_at_hand():
     ema = parsed() | {"sdpg.teacher": "ema", "train.enable_ema": True, "ds.zero_stage": 3}
     [sentence] = complaints(ema, chosen(["sdpg"]))
     assert "--ds.zero_stage 2" in sentence
+
+
+def test_a_ledger_of_another_run_is_told_before_anything_starts(tmp_path):
+    """Resuming it is fine, and so is a ledger without a group; looking changes no file."""
+    from hdpo_env.cliffs.ledger import LedgerWriter
+
+    ours = chosen(["hdpo"])
+    args = parsed() | {"ckpt.path": str(tmp_path)}
+    with LedgerWriter(tmp_path / "ledger", writer="trainer") as ledger:
+        assert list(complaints(args, ours)) == []
+        ledger.append("p", step=0, num_correct=0, num_wrong=1)
+    held = sorted((f.name, f.read_bytes()) for f in (tmp_path / "ledger").iterdir())
+    [sentence] = complaints(args, ours)
+    assert "pass --ckpt.load_enable to go on with it, or choose another --hdpo.ledger" in sentence
+    assert list(complaints(args | {"ckpt.load_enable": True}, ours)) == []
+    named = parsed("--hdpo.ledger", str(tmp_path / "ledger"))
+    assert list(complaints(named, ours)) == [sentence]
+    assert held == sorted((f.name, f.read_bytes()) for f in (tmp_path / "ledger").iterdir())
+    assert list(complaints(args | {"hdpo.ledger": str(tmp_path / "new")}, ours)) == []
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_plugin_that_is_off_asks_for_nothing():
