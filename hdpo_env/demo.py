@@ -1,8 +1,10 @@
 """The demo: a small model on cliff prompts under GRPO, HDPO and SDPG, on two CPU cores.
 
-Four kinds of misconception chains, all held out from training: *easy* (running sums), *cliff* (a
+Four kinds of misconception chains, all held out from RL training: *easy* (running sums), *cliff* (a
 table about which the base model is mostly wrong), *control* (another such table that is never
-trained on and must stay where it was), *faint* (a table whose truth has next to no mass).
+trained on and must stay where it was), *faint* (a table whose truth has next to no mass). The base
+model's pre-training draws from every split: it has met one or two of the 60 questions of a slice,
+on the tables with the answer of its misconception.
 """
 
 from __future__ import annotations
