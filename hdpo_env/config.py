@@ -19,6 +19,7 @@ Scale = Literal["population_std", "sample_std", "none"]
 Level = Literal["token", "sequence", "dr_grpo"]
 Divergence = Literal["jsd", "kl_student_teacher", "kl_teacher_student", "nll"]
 Teacher = Literal["drifting", "frozen", "ema"]
+Strategy = Literal["uniform", "frontier", "retry", "drop", "pools"]
 
 
 def _require(rule: bool, message: str) -> None:
@@ -69,6 +70,7 @@ class DistillConfig:
     teacher: Teacher = "drifting"  # current weights, first weights, or their moving average
     ema_decay: float = 0.99  # of the "ema" teacher
     view: str = "solution"  # the privileged context that the teacher sees
+    fade: tuple[str, ...] = ()  # less telling views, one by one, as a cliff's teacher succeeds
     rollouts_per_cliff: int = 4  # privileged rollouts of each cliff
     max_cliff_prompts: int = 32  # cliffs distilled in one step, at most
     cliff_threshold: float = 0.0  # a group is a cliff if its number of successes is <= this
@@ -91,6 +93,7 @@ class DistillConfig:
             f"distill weight is {self.weight} but view is 'none': the teacher would be the "
             "student; choose view=solution or view=answer, or weight 0",
         )
+        self._check_fade()
         _require(self.top_k >= 1, f"top_k is {self.top_k}: choose one >= 1")
         _require(0 <= self.ema_decay < 1, f"ema_decay is {self.ema_decay}: choose one in [0, 1)")
         _require(
@@ -102,6 +105,18 @@ class DistillConfig:
             not (self.on == "own_rollouts" and self.divergence == "nll"),
             "divergence 'nll' imitates the teacher's survivors and own_rollouts has none; "
             "choose kl_student_teacher",
+        )
+
+    def _check_fade(self) -> None:
+        _require(
+            not (self.fade and self.on == "own_rollouts"),
+            "fade goes by the privileged rollouts of cliffs and own_rollouts has none; leave it "
+            "out",
+        )
+        _require(
+            len({*self.fade, self.view, "none"}) == len(self.fade) + 2 or not self.fade,
+            f"view {self.view!r} fades to {', '.join(self.fade)}: give different views, and not "
+            "'none', which would make the teacher the student",
         )
 
     @property
@@ -176,6 +191,28 @@ class RolloutConfig:
 
 
 @dataclass(frozen=True)
+class CurriculumConfig:
+    """Which problems come next, given what became of them (`hdpo_env.cliffs.sampler`)."""
+
+    strategy: Strategy = "uniform"  # epochs of all problems, or one of CliffSampler's others
+    delay: int = 1000  # retry: problems drawn until a cliff's first retry; doubled at each failure
+    rest: int = 2  # drop: epochs for which a problem without variance is left out
+    pool_shares: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    """pools: weights of unseen, cliff, mixed and solved problems; empty pools give theirs away"""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.delay >= 1 and self.rest >= 1,
+            f"delay={self.delay}, rest={self.rest}: both must be at least 1",
+        )
+        _require(
+            min(self.pool_shares) >= 0 < max(self.pool_shares),
+            f"pool_shares {self.pool_shares}: give weights >= 0 for unseen, cliff, mixed and "
+            "solved problems, not all of them 0",
+        )
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """AdamW with linear warm-up to a constant rate."""
 
@@ -231,6 +268,7 @@ class TrainConfig:
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
     steps: int = 2000  # optimiser updates
     seed: int = 0  # decides every draw
     checkpoint_every: int = 50  # steps between checkpoints

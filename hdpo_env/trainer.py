@@ -2,7 +2,8 @@
 
 A step: sample groups -> verify -> find cliffs -> sample those again with privileged context ->
 filter -> rows -> micro-batches -> one optimiser update. Every random draw is seeded by a hash of
-(seed, role, step), so a resumed run repeats an uninterrupted one bit for bit.
+(seed, role, step) and every choice that learns is in the checkpoint, so a resumed run repeats an
+uninterrupted one bit for bit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -119,7 +121,12 @@ class Trainer:
 
     def _turn(self, step: int) -> None:
         metrics = self.evaluate(step) if step % self.config.eval.every == 0 else {}
-        metrics |= self.step(step)
+        before = self._choices()
+        try:
+            metrics |= self.step(step)
+        except TrainingError:
+            self._restore(before)  # the step will be taken again, on the same problems
+            raise
         self.ledger.flush()
         self.writer.log(step, metrics)
         self.next_step = step + 1
@@ -135,6 +142,7 @@ class Trainer:
         collector.seconds.clear()
         weight = self.distill_weight(step)
         seen, groups = collector.student_groups(step)
+        self.stream.note(seen)
         cliffs = [g for g in seen if collector.kind(g) is GroupKind.CLIFF]
         metrics = group_metrics(seen, threshold=algo.distill.cliff_threshold)
         metrics |= revisit_metrics(seen, self.distilled)
@@ -174,7 +182,8 @@ class Trainer:
             student_prompt=lambda r: self.collector.student_prompt(problem_of[r.prompt.problem_id]),
             distill_weight=weight,
         )
-        return rows, groups, privileged_metrics(selection, groups, cliffs)
+        metrics = privileged_metrics(selection, groups, cliffs) | self.collector.fading_metrics()
+        return rows, groups, metrics
 
     def _imitated(self, cliffs: Sequence[Group]) -> list[Row]:
         """sft-cliffs: the written solutions of the cliffs."""
@@ -270,6 +279,21 @@ class Trainer:
         first = [g.rollouts[0] for g in groups]
         self.writer.rows("completions.jsonl", completion_rows(step, role, first))
 
+    def _choices(self) -> dict[str, Any]:
+        # What problems and views were chosen by, where they are chosen by what became of others.
+        ladder = self.collector.ladder
+        return {
+            "stream": self.stream.state_dict(),
+            "fading": ladder.state_dict() if ladder else None,
+        }
+
+    def _restore(self, choices: Mapping[str, Any]) -> None:
+        # A checkpoint of before there was a choice holds none.
+        if choices.get("stream"):
+            self.stream.load_state_dict(choices["stream"])
+        if self.collector.ladder is not None:
+            self.collector.ladder.load_state_dict(choices["fading"])
+
     def save(self) -> Path:
         """Write a checkpoint of everything the next step depends on."""
         self.ledger.sync()
@@ -280,6 +304,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "teacher": self.teacher.state(),
             "reference": self.reference.module.state_dict() if self.reference else None,
+            **self._choices(),
         }
         return checkpoints.save(self.run_dir, self.next_step, state)
 
@@ -292,6 +317,7 @@ class Trainer:
         state = checkpoints.load_latest(self.run_dir)
         self.next_step = int(state["next_step"])
         self.distilled = dict(state["distilled"])
+        self._restore(state)
         self.policy.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.teacher.load(state["teacher"])

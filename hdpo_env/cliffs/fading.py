@@ -1,4 +1,8 @@
-"""Hint fading: as much privileged context as a problem needs, and less each time it is solved."""
+"""Hint fading: as much privileged context as a problem needs, and less each time it is solved.
+
+In the reference trainer, ``hdpo train --algo.distill.view solution --algo.distill.fade prefix:0.5
+hints:1`` fades what HDPO's teacher sees of each cliff, by its privileged rollouts.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,10 @@ class HintLadder:
     def view(self, problem_id: str) -> str:
         """The view in which the problem is to be shown next."""
         return self.views[self._rungs.get(problem_id, 0)]
+
+    def shown(self, problem_id: str) -> tuple[str, ...]:
+        """The view and, from there back, every more telling one: the first that a problem has."""
+        return self.views[self._rungs.get(problem_id, 0) :: -1]
 
     def update(self, problem_id: str, *, num_correct: int, num_wrong: int) -> None:
         """Say what a group in the problem's current view came to; nothing judged changes nothing.

@@ -1,7 +1,9 @@
 """Which problems to sample next, from what became of them so far: a resumable curriculum.
 
 A `CliffSampler` is an iterable of dataset indices with a length, which is all that
-``torch.utils.data.DataLoader(sampler=...)`` asks for; it does not import torch.
+``torch.utils.data.DataLoader(sampler=...)`` asks for; it does not import torch. The reference
+trainer draws by one with ``hdpo train --curriculum retry`` (or frontier, drop, pools; ``hdpo train
+--help`` lists their settings); its default, uniform, draws epochs and keeps no state.
 """
 
 from __future__ import annotations
@@ -9,13 +11,13 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from hdpo_env.cliffs.beta import Beta
+from hdpo_env.config import Strategy
 from hdpo_env.errors import CheckpointError, ConfigError
 from hdpo_env.types import derive_seed
 
-Strategy = Literal["uniform", "frontier", "retry", "drop", "pools"]
 POOLS = ("unseen", "cliff", "mixed", "solved")
 
 
@@ -43,6 +45,7 @@ class CliffSampler:
         delay: draws until a cliff's first retry.
         rest: epochs for which ``drop`` leaves a problem out.
         pool_shares: weights of the pools; empty pools give theirs to the others.
+        threshold: successes up to which a group is a cliff to ``retry``, as in `classify`.
 
     Raises:
         ConfigError: a setting is impossible.
@@ -65,10 +68,12 @@ class CliffSampler:
         delay: int = 1000,
         rest: int = 2,
         pool_shares: Mapping[str, float] | None = None,
+        threshold: float = 0.0,
     ) -> None:
         self.size, self.strategy, self.seed = size, strategy, seed
         self.prior, self.delay, self.rest = prior or Beta(1.0, 1.0), delay, rest
         self.pool_shares = dict(pool_shares or dict.fromkeys(POOLS, 1.0))
+        self.threshold = threshold
         self._check()
         self.epoch = 0
         self._drawn = 0  # draws of this epoch
@@ -109,6 +114,8 @@ class CliffSampler:
     def update(self, index: int, *, num_correct: int, num_wrong: int) -> None:
         """Say what a group of this problem came to; abstentions are left out of the counts.
 
+        A problem that has to wait leaves the current epoch too, if it is still to come in it.
+
         Raises:
             ConfigError: there is no such problem, or a count is negative.
         """
@@ -123,13 +130,18 @@ class CliffSampler:
         counts[0] += num_correct
         counts[1] += num_wrong
         self._weights = self._pools = None
-        self._failures[index] = 0 if num_correct else self._failures.get(index, 0) + 1
-        if self.strategy == "retry" and not num_correct:
+        is_cliff = num_correct <= self.threshold and num_wrong > 0
+        self._failures[index] = self._failures.get(index, 0) + 1 if is_cliff else 0
+        self._due = [item for item in self._due if item[1] != index]
+        self._resting.pop(index, None)
+        if self.strategy == "retry" and is_cliff:
             wait = self.delay * 2 ** (self._failures[index] - 1)
-            self._due = [item for item in self._due if item[1] != index]
             insort(self._due, (self._place() + wait, index))
-        if self.strategy == "drop" and not (num_correct and num_wrong):
+        elif self.strategy == "drop" and not (num_correct and num_wrong):
             self._resting[index] = self.epoch + 1 + self.rest
+        else:
+            return
+        self._order = [i for i in self._order if i != index]
 
     def posterior(self, index: int) -> Beta:
         """What is believed of one problem's pass rate."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from hdpo_env.commands.places import ColumnsOption, family_of
-from hdpo_env.config import TrainConfig, preset
+from hdpo_env.config import Strategy, TrainConfig, preset
 from hdpo_env.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class Options:
     --algo.distill.view)."""
     weight: Annotated[float | None, tyro.conf.arg(name="lambda")] = None
     """Distillation weight (short for --algo.distill.weight)."""
+    curriculum: Strategy | None = None
+    """Which problems come next: uniform (epochs), frontier, retry, drop, pools (short for
+    --curriculum.strategy)."""
     sampler: Literal["hf", "vllm"] = "hf"
     """Who generates: this process, or a vLLM engine that gets every new set of weights."""
     resume: bool = False
@@ -92,6 +95,9 @@ def spec_of(options: Options) -> RunSpec:
     shorts = {"view": options.view, "weight": options.weight}
     distill = replace(config.algo.distill, **{k: v for k, v in shorts.items() if v is not None})
     config = replace(config, algo=replace(config.algo, distill=distill))
+    if options.curriculum is not None:
+        curriculum = replace(config.curriculum, strategy=options.curriculum)
+        config = replace(config, curriculum=curriculum)
     train, held_out = _sources(options)
     return RunSpec(
         variant=config.algo.name,

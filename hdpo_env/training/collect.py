@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hdpo_env.cliffs import classify
+from hdpo_env.cliffs.fading import HintLadder
 from hdpo_env.config import TrainConfig
 from hdpo_env.errors import ViewError
 from hdpo_env.filters import Selection, select_teachable
@@ -32,6 +33,12 @@ class Collector:
     judge: Judge
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     groups: dict[str, Group] = field(default_factory=dict, repr=False)  # the step's, by problem
+    ladder: HintLadder | None = field(init=False, default=None)  # where the view fades
+
+    def __post_init__(self) -> None:
+        distill = self.config.algo.distill
+        if distill.fade:
+            self.ladder = HintLadder((distill.view, *distill.fade))
 
     def student_groups(self, step: int) -> tuple[list[Group], list[Group]]:
         """All groups that were sampled, and those that enter the outcome term.
@@ -67,8 +74,20 @@ class Collector:
             distill.rollouts_per_cliff,
             ("privileged", step),
         )
+        self._fade(groups)
         telltales = None if distill.drop_leaks else ()
         return select_teachable(groups, telltales=telltales, distinct=distill.distinct), groups
+
+    def _fade(self, groups: Sequence[Group]) -> None:
+        if self.ladder is not None:
+            for g in {g.problem.id: g for g in groups}.values():  # one rung a step at most
+                right, wrong = g.correct.count(True), g.correct.count(False)
+                self.ladder.update(g.problem.id, num_correct=right, num_wrong=wrong)
+
+    def fading_metrics(self) -> dict[str, float]:
+        """How many of the problems taught so far stand on each rung; nothing without fading."""
+        counts = self.ladder.counts() if self.ladder else {}
+        return {f"fading/{view}": float(number) for view, number in counts.items()}
 
     def student_prompt(self, problem: Problem) -> Prompt:
         """What the student sees."""
@@ -77,9 +96,20 @@ class Collector:
     def teacher_prompt(self, problem: Problem) -> Prompt:
         """What the teacher sees: the student's prompt and the view's privileged context.
 
-        Views that quote rollouts quote the student's group of this step.
+        Views that quote rollouts quote the student's group of this step. Where the view fades, a
+        problem that lacks what its rung shows gets the nearest more telling view.
         """
-        rollout, view = self.config.rollout, self.config.algo.distill.view
+        first = self.config.algo.distill.view
+        *fainter, last = self.ladder.shown(problem.id) if self.ladder else (first,)
+        for view in fainter:
+            try:
+                return self._told(problem, view)
+            except ViewError:
+                continue
+        return self._told(problem, last)
+
+    def _told(self, problem: Problem, view: str) -> Prompt:
+        rollout = self.config.rollout
         return privileged_prompt(
             problem,
             view,

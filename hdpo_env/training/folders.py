@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hdpo_env.config import TrainConfig, to_dict
 from hdpo_env.errors import CheckpointError, ConfigError
 from hdpo_env.training import checkpoints
 
@@ -45,8 +46,9 @@ def state_of(run_dir: Path, description: Mapping[str, Any]) -> str:
     is_finished = _steps_done(run_dir) >= int(description["steps"])
     if not written.exists() or not (is_finished or checkpoints.complete(run_dir)):
         return "new"  # nothing that could be lost
-    ours = json.loads(json.dumps(description))
-    if different := _differences(json.loads(written.read_text()), ours):
+    ours, usual = (json.loads(json.dumps(d)) for d in (description, to_dict(TrainConfig())))
+    theirs = _completed(json.loads(written.read_text()), usual)
+    if different := _differences(theirs, ours):
         raise CheckpointError(
             f"{run_dir} holds a run with other settings ({'; '.join(sorted(different)[:5])}): "
             "choose another --out, or --overwrite it"
@@ -74,6 +76,13 @@ def _steps_done(run_dir: Path) -> int:
     """The steps of a finished run, 0 of an unfinished one."""
     summary = run_dir / "summary.json"
     return json.loads(summary.read_text())["steps"] if summary.exists() else 0
+
+
+def _completed(old: Any, usual: Any) -> Any:
+    # A run from before a setting existed did what is now its default.
+    if not (isinstance(old, dict) and isinstance(usual, dict)):
+        return old
+    return usual | {name: _completed(value, usual.get(name)) for name, value in old.items()}
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:

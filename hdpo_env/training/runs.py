@@ -19,7 +19,7 @@ from hdpo_env.prompts import TEMPLATES, student_prompt
 from hdpo_env.trainer import Trainer
 from hdpo_env.training import folders
 from hdpo_env.training.metrics import require_wandb
-from hdpo_env.training.stream import EpochStream, MixedStream
+from hdpo_env.training.stream import MixedStream, make_stream
 from hdpo_env.training.summary import run_summary
 from hdpo_env.types import Problem, content_hash
 
@@ -156,7 +156,8 @@ def check_names(spec: RunSpec) -> None:
         ConfigError: the model is neither a folder nor a hub id, or a field map cannot be read.
     """
     rollout = spec.config.rollout
-    VIEWS[spec.config.algo.distill.view]
+    for view in (spec.config.algo.distill.view, *spec.config.algo.distill.fade):
+        VIEWS[view]
     TEMPLATES[rollout.template]
     PRIVILEGED_TEMPLATES[rollout.teacher_template]
     for source in (*(source for source, _ in spec.train.values()), *spec.slices.values()):
@@ -210,10 +211,11 @@ def _fitting(
 
 
 def _stream(spec: RunSpec, train: Mapping[str, Sequence[Problem]]) -> MixedStream:
-    streams = {
-        name: (EpochStream(train[name], spec.config.seed), share)
-        for name, (_, share) in spec.train.items()
-    }
+    config, streams = spec.config, {}
+    threshold = config.algo.distill.cliff_threshold
+    for name, (_, share) in spec.train.items():
+        stream = make_stream(train[name], config.curriculum, seed=config.seed, threshold=threshold)
+        streams[name] = stream, share
     return MixedStream(streams)
 
 

@@ -109,6 +109,42 @@ def test_dropped_problems_rest_and_return() -> None:
     assert all(len(epoch) == 20 for epoch in found)
 
 
+@pytest.mark.parametrize("strategy", ["drop", "retry"])
+def test_late_news_takes_a_problem_out_of_the_epoch(strategy: Strategy) -> None:
+    """Two epochs' draws in one batch: told after it, problems are not drawn before their time.
+
+    8 problems, 6 drawn, then 6 more (the last of epoch 0 and four of epoch 1): whatever failed is
+    neither in the rest of epoch 1 nor, while it rests or waits, in what follows.
+    """
+    for seed in range(20):
+        sampler = CliffSampler(8, strategy, seed=seed, delay=10, rest=1)
+        draws = chain.from_iterable(iter(lambda s=sampler: iter(s), None))
+        list(islice(draws, 6))
+        for index in list(islice(draws, 6)):
+            sampler.update(index, num_correct=0, num_wrong=4)
+        failed = set(sampler._resting) | {index for _, index in sampler._due}
+        assert len(failed) >= 4
+        after = list(islice(draws, 10 if strategy == "retry" else 12))
+        assert not failed & set(after), "drawn again although it was told to wait"
+
+
+def test_a_later_group_with_variance_ends_the_rest() -> None:
+    """What counts is the last group: a mixed one frees a problem that was to rest or to wait."""
+    for strategy in ("drop", "retry"):
+        sampler = CliffSampler(4, strategy, delay=3)
+        sampler.update(2, num_correct=0, num_wrong=4)
+        sampler.update(2, num_correct=1, num_wrong=3)
+        assert 2 in set(islice(sampler, 4))
+
+
+def test_a_threshold_makes_cliffs_of_rare_successes() -> None:
+    """With threshold 1 a group with one success waits as a cliff does, with two it does not."""
+    for correct, waits in ((0, True), (1, True), (2, False)):
+        sampler = CliffSampler(4, "retry", delay=4, threshold=1)
+        sampler.update(2, num_correct=correct, num_wrong=4)
+        assert (2 not in set(islice(sampler, 4))) == waits
+
+
 def test_pools_keep_their_shares() -> None:
     """Cliffs and mixed problems 1 to 3, whatever their numbers; empty pools cost nothing."""
     sampler = CliffSampler(40, "pools", pool_shares={"cliff": 1.0, "mixed": 3.0}, seed=4)

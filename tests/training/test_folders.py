@@ -91,6 +91,19 @@ def test_a_resumed_run_may_change_only_what_does_not_change_its_past(tmp_path: P
         folders.state_of(run_dir, later)
 
 
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path: Path) -> None:
+    """Without a word on curriculum and fading it drew epochs and faded nothing; no other way."""
+    description = json.loads(json.dumps(small_spec(tmp_path / "run").describe()))
+    run_dir, older = tmp_path / "run", json.loads(json.dumps(description))
+    del older["curriculum"], older["algo"]["distill"]["fade"]
+    checkpoints.save(run_dir, 1, {"next_step": 1})
+    folders.write_json(run_dir / "config.json", older)
+    assert folders.state_of(run_dir, description) == "started"
+    description["curriculum"]["strategy"] = "retry"
+    with pytest.raises(CheckpointError, match=r"curriculum.strategy: 'uniform' there, 'retry'"):
+        folders.state_of(run_dir, description)
+
+
 def test_resuming_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A mistyped --out with --resume does not start a new run in its place."""
     words = ["--model", str(demo.base_model()), "--data", "chain-add", "--resume"]

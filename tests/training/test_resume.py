@@ -73,7 +73,11 @@ from hdpo_env import demo
 from hdpo_env.training.runs import execute
 import dataclasses
 spec = demo.run_specs(Path(sys.argv[1]), steps=12, only=("hdpo-strong",))[0]
-config = dataclasses.replace(spec.config, checkpoint_every=4,
+curriculum = dataclasses.replace(spec.config.curriculum, strategy=sys.argv[4], delay=20)
+fade = ("answer",) if sys.argv[4] != "uniform" else ()
+distill = dataclasses.replace(spec.config.algo.distill, fade=fade)
+config = dataclasses.replace(spec.config, checkpoint_every=4, curriculum=curriculum,
+    algo=dataclasses.replace(spec.config.algo, distill=distill),
     eval=dataclasses.replace(spec.config.eval, every=6, problems=4))
 spec = dataclasses.replace(spec, config=config)
 slow = float(sys.argv[3])
@@ -82,24 +86,32 @@ execute(spec, resume=sys.argv[2] == "resume", on_step=lambda k, m: time.sleep(sl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_process_resumes_to_the_same_weights(number: int, tmp_path: Path) -> None:
-    """Kill -9 (and -15) of a real run of the demo's model, then --resume: the same model file."""
+@pytest.mark.parametrize(
+    ("number", "strategy"),
+    [(signal.SIGKILL, "uniform"), (signal.SIGTERM, "uniform"), (signal.SIGKILL, "retry")],
+)
+def test_a_killed_process_resumes_to_the_same_weights(
+    number: int, strategy: str, tmp_path: Path
+) -> None:
+    """Kill -9 (and -15) of a real run of the demo's model, then --resume: the same model file.
+
+    Under a curriculum that learns and a view that fades as well.
+    """
 
     def run(folder: str, mode: str, slow: float = 0.0) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-c", SCRIPT, str(tmp_path / folder), mode, str(slow)]
+        words = [sys.executable, "-c", SCRIPT, str(tmp_path / folder), mode, str(slow), strategy]
         return subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    assert run("whole", "new").wait(300) == 0
+    assert run("whole", "new").wait(900) == 0
     victim = run("cut", "new", slow=0.3)
     folder = tmp_path / "cut" / "hdpo-strong-seed0"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not checkpoints.complete(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(victim.pid, number)
     assert victim.wait(60) != 0
     assert not (folder / "summary.json").exists()
-    assert run("cut", "resume").wait(300) == 0
+    assert run("cut", "resume").wait(900) == 0
     name = "hdpo-strong-seed0/model/model.safetensors"
     assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
     whole = logged(tmp_path / "whole" / "hdpo-strong-seed0")

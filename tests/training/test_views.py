@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hdpo_env.config import TrainConfig
-from hdpo_env.errors import ViewError
+from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.problems import ChainFamily
 from hdpo_env.rollouts import judge
 from hdpo_env.simulate import SimulatedPolicy
@@ -57,6 +57,50 @@ def test_a_sibling_is_one_of_the_steps_own_rollouts(
     assert cliffs
     selection, sampled = collector.survivors(cliffs, 1)
     assert (selection.kept, sampled) == ((), [])
+
+
+def test_a_view_fades_as_its_problem_is_taught(config_of: Callable[..., TrainConfig]) -> None:
+    """By hand: solution and answer teach, the question alone never does; each cliff goes its way.
+
+    Up a rung after a group that succeeds, down after one that fails, and without hints the rung
+    that would show them shows the answer instead. The loss reads the prompt that was sampled from.
+    """
+    family = ChainFamily("#", 6)
+    problems = [replace(p, hints=()) for p in family.source("train", 0, 2)]
+    problems[1] = replace(problems[1], hints=("begin at the left",))
+    policy = SimulatedPolicy(problems, 0.0, view_lift={"solution": 1.0, "answer": 1.0})
+    config = config_of("hdpo", view="solution", fade=("answer", "hints:1"), weight=1.0)
+    rollout = replace(config.rollout, template="chain", teacher_template="hdpo", max_tokens=99)
+    config = replace(config, rollout=rollout)
+    collector = Collector(config, policy, EpochStream(problems), judge)  # type: ignore[arg-type]
+    shown: list[tuple[str, ...]] = []
+    for step in range(5):
+        cliffs, _ = collector.student_groups(step)
+        selection, groups = collector.survivors(
+            sorted(cliffs, key=lambda g: problems.index(g.problem)), step
+        )
+        views = [g.rollouts[0].prompt.view for g in groups]
+        assert views[::2] == views[1::2], "each problem comes twice a step and moves once"
+        shown.append(tuple(views[::2]))
+        assert {r.prompt.view for r in selection.kept} == set(shown[-1]) - {"hints:1"}
+    assert shown == [
+        ("solution", "solution"),
+        ("answer", "answer"),
+        ("answer", "hints:1"),
+        ("answer", "answer"),
+        ("answer", "hints:1"),
+    ]
+    told = {"fading/solution": 0.0, "fading/answer": 1.0, "fading/hints:1": 1.0}
+    assert collector.fading_metrics() == told
+
+
+def test_impossible_fading_is_refused(config_of: Callable[..., TrainConfig]) -> None:
+    """No cliffs to go by, a teacher without privilege, the same view twice."""
+    with pytest.raises(ConfigError, match="own_rollouts has none"):
+        config_of("sdpg", fade=("answer",))
+    for fade in (("none",), ("solution",), ("answer", "answer")):
+        with pytest.raises(ConfigError, match="give different views, and not 'none'"):
+            config_of("hdpo", fade=fade)
 
 
 def test_views_of_rollouts_are_not_refused_before_there_are_any(
