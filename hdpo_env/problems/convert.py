@@ -6,6 +6,7 @@ Gold answers and solutions stay out of every fault: it names the field, what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from hdpo_env.problems.fieldmap import FIELD_MAPS, Column, FieldMap
@@ -87,6 +88,8 @@ def _answers(row: Row, columns: FieldMap) -> tuple[str, ...]:
 def _answer_text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise RowFault("answer", f"it is a {type(value).__name__}", "give a string or a number")
+    if isinstance(value, float) and not isfinite(value):
+        raise RowFault("answer", "it is NaN or infinite", "give a number, or words for it")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()

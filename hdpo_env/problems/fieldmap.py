@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from math import isnan
 from typing import Any
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.registry import Registry
-
-_MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,13 @@ class Column:
     through: Callable[[Any], Any] | None = None
 
     def read(self, row: Mapping[str, Any]) -> Any:
-        """The value in a row; None if the column is absent or null, or the transform finds none."""
+        """The value in a row; None if the column is absent or null, or the transform finds none.
+
+        NaN is null: tables of numbers have no other.
+        """
         for path in self.path.split("|"):
-            if (value := _descend(row, path)) not in (_MISSING, None):
+            value = _descend(row, path)
+            if value is not None and not (isinstance(value, float) and isnan(value)):
                 return self.through(value) if self.through else value
         return None
 
@@ -34,7 +37,7 @@ class Column:
 def _descend(row: Any, path: str) -> Any:
     for key in path.split("."):
         if not isinstance(row, Mapping) or key not in row:
-            return _MISSING
+            return None
         row = row[key]
     return row
 
