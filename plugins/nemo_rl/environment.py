@@ -3,7 +3,8 @@
 ``environment_class()`` is what to wrap in ``ray.remote``. A row's ``extra_env_info`` holds
 ``answers`` (or ``ground_truth``) and may name the ``verifier``. NeMo-RL's rewards are floats: an
 abstention of the verifier is 0.0, logged, counted in the metric ``abstentions``, and marked in the
-row's metadata as ``abstained``.
+row's metadata as ``abstained``. NeMo-RL drops the metadata of an episode that ended, so the metric
+counts what this environment judged since it was last asked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hdpo_env.feedback import ABSTAINED, LAST_FEEDBACK
-from hdpo_env.hosting import abstentions, golds, judged, number_of, require
+from hdpo_env.hosting import golds, judged, number_of, require
 from hdpo_env.types import Verdict
 
 
@@ -35,6 +36,7 @@ class MathEnvironment:
 
     def __init__(self, cfg: Mapping[str, Any] | None = None) -> None:
         self.cfg = dict(cfg or {})
+        self._abstentions = 0  # since the metrics were last read
 
     def step(
         self,
@@ -45,6 +47,7 @@ class MathEnvironment:
         import torch
 
         verdicts = judge_batch(message_log_batch, metadata)
+        self._abstentions += sum(v.is_abstention for v in verdicts)
         rewards = torch.tensor([number_of(v, "nemo-rl") for v in verdicts])
         returned = require("nemo_rl.environments.interfaces", "nemo-rl").EnvironmentReturn
         return returned(
@@ -63,10 +66,15 @@ class MathEnvironment:
         )
 
     def global_post_process_and_metrics(self, batch: Any) -> tuple[Any, dict[str, float]]:
-        """Rollouts that did not end by themselves earn nothing; accuracy and abstentions."""
+        """Rollouts that did not end by themselves earn nothing; accuracy and abstentions.
+
+        An abstention counts as wrong in ``accuracy``; ``abstentions`` is how many there were since
+        the last call.
+        """
         batch["rewards"] = batch["rewards"] * batch["is_end"]
         accuracy = batch["rewards"].float().mean().item()
-        return batch, {"accuracy": accuracy, "abstentions": float(abstentions["nemo-rl"])}
+        count, self._abstentions = self._abstentions, 0
+        return batch, {"accuracy": accuracy, "abstentions": float(count)}
 
 
 def environment_class() -> type:

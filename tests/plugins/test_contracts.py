@@ -199,7 +199,9 @@ def test_nemo_rl_gets_its_own_return_type(monkeypatch: Any) -> None:
     batch = {"rewards": found.rewards, "is_end": found.rewards * 0 + 1}
     _, metrics = environment.global_post_process_and_metrics(batch)
     assert metrics["accuracy"] == pytest.approx(1 / 3)
-    assert metrics["abstentions"] >= 1
+    assert metrics["abstentions"] == 1
+    _, metrics = environment.global_post_process_and_metrics(batch)
+    assert metrics["abstentions"] == 0, "abstentions of an earlier batch are counted again"
 
 
 def test_slime_gets_its_own_filter_output(monkeypatch: Any) -> None:
