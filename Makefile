@@ -9,7 +9,7 @@ INSTALL_COQ ?= no
 # Hosts whose adapters run against the real library, each in a virtual environment of its own.
 HOSTS  ?= $(notdir $(patsubst %/requirements.txt,%,$(filter-out %/openrlhf/requirements.txt,$(wildcard tests/plugins/*/requirements.txt))))
 
-.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz hosts-openrlhf test-openrlhf nightly-openrlhf clean
+.PHONY: help demo test test-slow check bench proofs test-hosts test-antlr fuzz hosts-openrlhf test-openrlhf nightly-openrlhf bench-openrlhf clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -87,6 +87,9 @@ test-openrlhf: .venv-openrlhf/.ready  ## the OpenRLHF plugin in the real stack, 
 
 nightly-openrlhf: .venv-openrlhf/.ready  ## does it learn? 80 steps with and without the plugin
 	$(ORLHF) tests/plugins/openrlhf/cpu.py -m pytest -q -m host tests/plugins/openrlhf/test_learning.py
+
+bench-openrlhf: .venv-openrlhf/.ready  ## what HDPO costs a step of OpenRLHF, against its tokens
+	$(ORLHF) tests/plugins/openrlhf/cpu.py -m benchmarks.openrlhf_overhead
 
 proofs:  ## build and audit the Coq proofs
 	$(MAKE) -C proofs check INSTALL_COQ=$(INSTALL_COQ)
