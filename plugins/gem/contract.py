@@ -48,6 +48,22 @@ def abstention() -> None:
     assert abstentions["gem"] == before + 1
 
 
+def independent_spawns() -> None:
+    """An environment, its children and a grandchild draw four orders; the same ones every time."""
+
+    def orders() -> list[list[str]]:
+        env = _made()
+        children = [env.spawn(), env.spawn()]
+        family = [env, *children, children[0].spawn()]
+        return [[one.reset()[1]["problem_id"] for _ in range(8)] for one in family]
+
+    found = orders()
+    assert len({tuple(ids) for ids in found}) == 4, "a spawned environment replays another"
+    assert found == orders(), "spawning is not reproducible"
+    env, again = _made().spawn(seed=6), _made(seed=6)
+    assert env.reset()[0] == again.reset()[0], "a given seed is not taken"
+
+
 def state_and_vectors() -> None:
     """A spawned twin goes on from the same state; vector environments step together."""
     from hdpo_plugins.gem.environment import gem
@@ -77,6 +93,7 @@ HOSTS = (
         exercises={
             "make, reset, step": episodes,
             "abstention": abstention,
+            "independent spawns": independent_spawns,
             "spawn, state, make_vec": state_and_vectors,
         },
     ),

@@ -12,7 +12,7 @@ from typing import Any
 from hdpo_env.env import EnvState, MathEnv
 from hdpo_env.hosting import number_of, require
 from hdpo_env.problems.source import PROBLEMS
-from hdpo_env.types import Outcome, Verdict
+from hdpo_env.types import Outcome, Verdict, derive_seed
 
 TESTED = ("0.1.0",)
 gem = require("gem", f"gem-llm=={TESTED[0]}")
@@ -24,6 +24,7 @@ class MathGemEnv(_core.Env):
 
     def __init__(self, problems: str = "linear", seed: int = 0, **settings: Any) -> None:
         super().__init__()
+        self._seed, self._spawned = seed, 0
         self._made = {"problems": problems, **settings}
         self._env = MathEnv(problems, **settings)
         self._env.reset(seed=seed)
@@ -47,8 +48,13 @@ class MathGemEnv(_core.Env):
         self._env.set_state(state)
 
     def spawn(self, same_state: bool = False, **kwargs: Any) -> MathGemEnv:
-        """A second environment: independent, and with ``same_state`` in the same episode."""
-        twin = MathGemEnv(**{**self._made, **kwargs})
+        """A second environment with problems in an order of its own, or as ``kwargs`` say.
+
+        With ``same_state`` it is in the same episode, and its next ones are this one's too.
+        """
+        self._spawned += 1
+        seed = derive_seed("gem-spawn", self._seed, self._spawned)
+        twin = MathGemEnv(**{**self._made, "seed": seed, **kwargs})
         if same_state:
             twin.set_state(self.get_state())
         return twin
