@@ -14,6 +14,7 @@ from hdpo_env.verifiers.extract.boxes import last_boxes
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op
 
+_EXACT = re.compile(r"\d|\\(?:pi|ln|log|sqrt|frac|e)\b")  # the gold also has an exact form
 _SEVERAL = re.compile(r"[,;&]|\\pm|\\\\|\b(?:and|or)\b|approx.*approx")
 
 
@@ -62,11 +63,14 @@ def gold_text(text: str) -> str:
 
 def _with_approximation(answer: Answer) -> Answer:
     r"""``\sqrt{5} \approx 2.236`` also accepts 2.236; what follows the sign is a rounding."""
-    _, sign, tail = answer.spelled.rpartition("\\approx")
+    head, sign, tail = answer.spelled.rpartition("\\approx")
     if not sign or _SEVERAL.search(answer.spelled):
         return answer
-    rounded = (_rounded(reading) for reading in parse_answer(tail).readings)
-    return replace(answer, readings=(*answer.readings, *(r for r in rounded if r is not None)))
+    found = [_rounded(reading) for reading in parse_answer(tail).readings]
+    rounded: tuple[Node, ...] = tuple(node for node in found if node is not None)
+    if _EXACT.search(head):
+        rounded = tuple(Op("rounded", (node,)) for node in rounded)
+    return replace(answer, readings=(*answer.readings, *rounded))
 
 
 def _rounded(node: Node) -> Node | None:

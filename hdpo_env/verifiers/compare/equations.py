@@ -90,7 +90,7 @@ def spelled_out(node: Node) -> Node:
 def _equation(left: Node, right: Node) -> Node:
     if not is_name(left) and is_name(right) and not _has_text(right):
         left, right = right, left
-    if not letters(left) and not letters(right) and not _has_text(left):
+    if not letters(left) and not letters(right) and not _has_text(left) and not is_name(left):
         a, b = rational(left), rational(right)
         if a is None or b is None or a == b:
             return right  # 2 + 3 = 5: the value is what it ends in
@@ -181,6 +181,8 @@ def _two_assignments(
 ) -> bool | None:
     (name_a, value_a), (name_b, value_b) = a, b
     wordy = any(isinstance(n, Op) and n.name == "text" for n in (name_a, name_b))
+    if _at_a_number(name_a) != _at_a_number(name_b) and not wordy:
+        return False  # f(0) = 0 is not f(x) = 0
     if name_a == name_b or wordy or isinstance(name_a, Op) != isinstance(name_b, Op):
         return same(value_a, value_b)
     if isinstance(name_a, Op) and isinstance(name_b, Op):
@@ -191,6 +193,11 @@ def _two_assignments(
     if letters(value_a) or letters(value_b):  # y = 2x and x = y/2 are one line
         return _same_equations(leaf, Op("rel", a, "="), Op("rel", b, "="))
     return False
+
+
+def _at_a_number(name: Node) -> bool:
+    """Whether a name is a function's value at a number."""
+    return isinstance(name, Op) and name.name == "call" and not letters(name)
 
 
 def _index(a: Sym, b: Sym) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
 from hdpo_env.verifiers.compare.quadratics import solved
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
-from hdpo_env.verifiers.compare.values import Leaf, same_value
+from hdpo_env.verifiers.compare.values import Leaf, same_value, written_decimal
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters
 
 
@@ -54,6 +54,14 @@ def _scaled_tuples(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """``-(1, 2)`` and ``2(1, 2)`` are carried out."""
     a, b = carried_out(gold), carried_out(answer)
     return PASS if a is gold and b is answer else m.same(a, b)
+
+
+def _comments(m: Matcher, gold: Node, answer: Node) -> Ruling:
+    """The rounding beside an exact gold accepts decimals alone."""
+    if not (isinstance(gold, Op) and gold.name == "rounded"):
+        return PASS
+    value = answer.args[0] if isinstance(answer, Op) and answer.name == "unit" else answer
+    return m.same(gold.args[0], answer) if written_decimal(value) is not None else False
 
 
 def _regions(m: Matcher, gold: Node, answer: Node) -> Ruling:
@@ -222,9 +230,19 @@ def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
         return m.leaf(Op("/", parts), other)
     if len(a) != len(b):
         return False
+    if _is_clock(a) and _is_clock(b):
+        return a == b  # 3:45 is not 1:15, nor 10:00 11:00
     return all3(
         m.leaf(Op("*", (a[0], y)), Op("*", (b[0], x))) for x, y in zip(a[1:], b[1:], strict=True)
     )
+
+
+def _is_clock(parts: tuple[Node, ...]) -> bool:
+    """Whether a pair may be hours and minutes: the minutes are 00 or have two digits."""
+    numbers = [part.value for part in parts if isinstance(part, Num)]
+    if len(numbers) != 2 or len(parts) != 2:
+        return False
+    return numbers[0] <= 24 and (numbers[1] == 0 or 10 <= numbers[1] < 60)
 
 
 def _without_half_day(node: Node) -> Node:
@@ -283,6 +301,7 @@ def _word(node: Node) -> str | None:
 
 Rule = Callable[[Matcher, Node, Node], Ruling]
 _RULES: tuple[Rule, ...] = (
+    _comments,
     _letters_of_choice,
     _plus_minus,
     _scaled_tuples,

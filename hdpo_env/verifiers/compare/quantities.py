@@ -10,7 +10,7 @@ from itertools import pairwise
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, any3
 from hdpo_env.verifiers.compare.units import Unit, parse_unit, singular
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, walk
-from hdpo_env.verifiers.parse.words import CHANGES, DOUBTS
+from hdpo_env.verifiers.parse.words import CHANGES, DOUBTS, NUMBER_WORDS
 
 Same = Callable[[Node, Node], "bool | None"]
 _PERCENT, _DEGREE = parse_unit("percent"), parse_unit("degree")
@@ -140,7 +140,8 @@ def _radians(q: Quantity) -> Node:
 
 def _one_sided(same: Same, one: Quantity, other: Node, is_gold: bool) -> bool | None:
     """A quantity against a bare value: the unit may be left out, 50% may be 50 or 0.5."""
-    if _OTHER_NUMBER & {*one.unit.nouns}:
+    nouns = {*one.unit.nouns}
+    if nouns & _OTHER_NUMBER or ("time" in nouns and nouns & NUMBER_WORDS.keys()):
         return False  # "5 is not it" and "5 plus one" state no 5
     values = [one.value]
     if one.unit.dimensions == _PERCENT.dimensions:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.rational import rational
-from hdpo_env.verifiers.compare.values import Leaf, same_value
+from hdpo_env.verifiers.compare.values import Leaf
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute, walk
 
 INFINITY: Node = Sym("oo")
@@ -172,8 +172,7 @@ def _absolute(left: Node, relation: str, right: Node) -> tuple[str | None, Regio
     if below is None or above is None:
         return None
     if relation in (">", ">="):
-        negative = same_value(right, Op("abs", (right,))) is not True
-        return None if negative else (below[0], (*above[1], *below[1]))
+        return below[0], (*above[1], *below[1])
     both = _intersection(below[1], above[1])
     return None if both is None else (below[0], both)
 

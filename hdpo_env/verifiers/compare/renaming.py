@@ -26,6 +26,8 @@ def renamings(gold: Node, answer: Node) -> Iterator[Node]:
     Only letters that one side alone has are renamed, for those in common come from the question;
     numbered constants may also change places.
     """
+    if not letters(gold):
+        return
     ours, theirs = _own(gold), _own(answer)
     if ours == theirs:
         yield from _exchanged(answer, ours)

@@ -60,7 +60,7 @@ def _is_zero(simple: Any) -> bool | None:
 
 @contextmanager
 def _soft_limit() -> Iterator[None]:
-    """Stop sympy politely after a second in a worker, where the alarm is ours; the pool kills."""
+    """Stop sympy politely after a second of CPU in a worker, whose timer is ours."""
     if not (worker.in_worker and hasattr(signal, "setitimer")):
         yield
         return
@@ -68,13 +68,13 @@ def _soft_limit() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TooBigError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, _SOFT_LIMIT_S)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, _SOFT_LIMIT_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _convert(node: Node) -> Any:

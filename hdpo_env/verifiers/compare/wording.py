@@ -54,13 +54,17 @@ def same_words(gold: Answer, answer: Answer) -> bool:
         return True
     if a in ("yes", "no", "true", "false") and (said := _REASONED.match(answer.text)):
         b = said.group(1).lower()  # "No, because ..."
+    if a in _MEMBERS and _MEMBERS[a] == _MEMBERS.get(b):
+        return True
+    if not (gold.has_words or answer.has_words):
+        return False
     if (reasoned := _REASONED.match(gold.text)) and _MEMBERS.get(b) is not None:
         a = reasoned.group(1).lower()
         return _MEMBERS[a] == _MEMBERS[b]
     a, b = _statement(a), _statement(b)
     if a in _MEMBERS:
         return _MEMBERS[a] == _MEMBERS.get(b)
-    return (gold.has_words or answer.has_words) and _same_content(a, b)
+    return _same_content(a, b)
 
 
 def _statement(words: str) -> str:

@@ -26,7 +26,7 @@ def conventional(node: Node, spelled: str) -> Node:
 
     ``spelled`` is the text of the answer: most have no such notation and are not walked.
     """
-    return _rewritten(node) if _HINT.search(spelled) else node
+    return _rewritten(node) if isinstance(node, Op) and _HINT.search(spelled) else node
 
 
 def _rewritten(node: Node) -> Node:
