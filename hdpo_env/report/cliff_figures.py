@@ -103,18 +103,37 @@ def _escaped(s: Survival) -> BandPoint:
 
 
 def moves(study: Study, variant: str) -> Figure | None:
-    """From the first to the last group of every problem that was drawn at least twice."""
-    counts: Counter[tuple[str, str]] = Counter()
+    """The last group in each third of training, of the problems that have one in all of them.
+
+    From the first group to the last if those are fewer than half of the ones drawn at least twice.
+    """
+    ends: Counter[tuple[str, ...]] = Counter()
+    thirds: Counter[tuple[str, ...]] = Counter()
     for run in study.variants[variant]:
+        spans = list(pairwise((run.last_step + 1) * i / 3 for i in range(4)))
         for history in histories(run):
             kinds = _decided(history.visits)
-            if len(kinds) > 1:
-                counts[kinds[0], kinds[-1]] += 1
-    if counts.total() < MIN_PROBLEMS:
+            if len(kinds) < 2:
+                continue
+            ends[kinds[0], kinds[-1]] += 1
+            seen = [_decided([v for v in history.visits if a <= v.step < b]) for a, b in spans]
+            if all(seen):
+                thirds[tuple(part[-1] for part in seen)] += 1
+    if (num_twice := ends.total()) < MIN_PROBLEMS:
         return None
-    title = f"From the first group to the last, {variant}"
-    chart = flow_chart(counts, kinds=KINDS, key=slug("flow", variant), title=title)
-    return Figure(variant, f"{counts.total():,} problems drawn at least twice.", chart)
+    key, title = slug("flow", variant), f"How problems of training moved, {variant}"
+    caption = f"{num_twice:,} problems drawn at least twice"
+    if 2 * thirds.total() < num_twice:
+        return Figure(variant, f"{caption}.", flow_chart(ends, kinds=KINDS, key=key, title=title))
+    caption = (
+        f"{thirds.total():,} of {caption}: those with a decided group in every third of training, "
+        "by the last one in each."
+    )
+    chart = flow_chart(thirds, kinds=KINDS, key=key, title=title, times=_THIRDS)
+    return Figure(variant, caption, chart)
+
+
+_THIRDS = ("first third", "second third", "last third")
 
 
 def beliefs(study: Study, variant: str) -> Figure | None:

@@ -1,8 +1,10 @@
-"""Where problems went: a band from each kind at the beginning to each kind at the end."""
+"""Where problems went: a band from each kind at one time to each kind at the next."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from hdpo_env.report.axes import spread
 from hdpo_env.report.canvas import Frame, drawing
@@ -12,46 +14,55 @@ _BAR, _GAP, _LABEL_GAP = 10.0, 8.0, 14.0
 
 
 def flow_chart(
-    counts: Mapping[tuple[str, str], int],
+    counts: Mapping[tuple[str, ...], int],
     *,
     kinds: Mapping[str, str],
     key: str,
     title: str,
-    ends: tuple[str, str] = ("first group", "last group"),
+    times: Sequence[str] = ("first group", "last group"),
 ) -> Markup:
-    """Two columns of kinds with bands between them, as high as the number of problems.
+    """A column of kinds for each time, with bands between them as high as the number of problems.
 
-    ``counts`` maps (kind at the beginning, kind at the end) to a number of problems; ``kinds`` maps
-    a kind to its CSS class, in their order from the top.
+    ``counts`` maps the kinds at the ``times``, one each, to a number of problems; ``kinds`` maps a
+    kind to its CSS class, in their order from the top.
     """
     frame = Frame(width=360, height=220, left=110, right=110, top=24, bottom=8)
     total = sum(counts.values())
     room = frame.height - frame.top - frame.bottom - _GAP * (len(kinds) - 1)
     unit = room / total if total else 0.0
-    sides = [_stack(_sums(counts, kinds, side), unit, frame.top) for side in (0, 1)]
-    places = frame.left, frame.width - frame.right
-    return drawing(
-        frame,
-        key,
-        title,
-        _describe(counts, kinds),
-        *_bands(counts, kinds, sides, unit, places),
-        *_bars(sides[0], kinds, places[0] - _BAR, ends[0], frame),
-        *_bars(sides[1], kinds, places[1], ends[1], frame),
-        *(
-            el("text", text, x=x, y=12.0, class_=f"name {anchor}")
-            for text, x, anchor in zip(ends, places, ("end", "start"), strict=True)
-        ),
-    )
+    last = len(times) - 1
+    columns = [_stack(_sums(counts, kinds, i), unit, frame.top) for i in range(last + 1)]
+    width = frame.width - frame.left - frame.right
+    places = [frame.left + width * i / last for i in range(last + 1)]
+    anchors = ["end", *["middle"] * (last - 1), "start"]
+    steps = [_step(counts, i) for i in range(last)]
+    bands, bars = [], []
+    for i, (step, start, goal) in enumerate(zip(steps, columns, columns[1:], strict=False)):
+        edges = places[i] + _BAR / 2 * (i > 0), places[i + 1] - _BAR / 2 * (i + 1 < last)
+        bands += _bands(step, kinds, (start, goal), unit, edges)
+    for column, place, anchor in zip(columns, places, anchors, strict=True):
+        bars += _bars(column, kinds, place, anchor, frame)
+    heads = [
+        el("text", text, x=x, y=12.0, class_=f"name {anchor}")
+        for text, x, anchor in zip(times, places, anchors, strict=True)
+    ]
+    return drawing(frame, key, title, _describe(steps, kinds, times), *bands, *bars, *heads)
 
 
 Block = tuple[float, float, int]  # top, height, number of problems
 
 
 def _sums(
-    counts: Mapping[tuple[str, str], int], kinds: Mapping[str, str], side: int
+    counts: Mapping[tuple[str, ...], int], kinds: Mapping[str, str], time: int
 ) -> dict[str, int]:
-    return {kind: sum(n for move, n in counts.items() if move[side] == kind) for kind in kinds}
+    return {kind: sum(n for path, n in counts.items() if path[time] == kind) for kind in kinds}
+
+
+def _step(counts: Mapping[tuple[str, ...], int], time: int) -> Counter[tuple[str, str]]:
+    step: Counter[tuple[str, str]] = Counter()
+    for path, number in counts.items():
+        step[path[time], path[time + 1]] += number
+    return step
 
 
 def _stack(sums: Mapping[str, int], unit: float, top: float) -> dict[str, Block]:
@@ -95,36 +106,45 @@ def _bands(
 
 
 def _bars(
-    blocks: Mapping[str, Block], kinds: Mapping[str, str], left: float, end: str, frame: Frame
+    blocks: Mapping[str, Block], kinds: Mapping[str, str], place: float, side: str, frame: Frame
 ) -> list[Markup]:
+    # Named outwards at the ends; in between a number stands beside its bar, on the bands.
     shown = {kind: block for kind, block in blocks.items() if block[2]}
     middles = [top + high / 2 for top, high, _ in shown.values()]
     heights = spread(middles, _LABEL_GAP, frame.top + 4, frame.height - frame.bottom - 4)
-    on_left = left < frame.width / 2
-    x, anchor = (left - 6, "end") if on_left else (left + _BAR + 6, "start")
+    left = place - {"end": _BAR, "middle": _BAR / 2, "start": 0.0}[side]
+    x, anchor = (left - 6, "end") if side == "end" else (left + _BAR + 6, "start")
     return [
         el(
             "g",
             el("rect", x=left, y=top, width=_BAR, height=high, class_=kinds[kind]),
             el(
                 "text",
-                el("tspan", kind, class_="who"),
-                el("tspan", f" {number:,}", class_="value"),
+                None if side == "middle" else el("tspan", f"{kind} ", class_="who"),
+                el("tspan", f"{number:,}", class_="who" if side == "middle" else "value"),
                 x=x,
-                y=place + 3.8,
+                y=height + 3.8,
                 class_=anchor,
             ),
             class_="label",
         )
-        for (kind, (top, high, number)), place in zip(shown.items(), heights, strict=True)
+        for (kind, (top, high, number)), height in zip(shown.items(), heights, strict=True)
     ]
 
 
-def _describe(counts: Mapping[tuple[str, str], int], kinds: Mapping[str, str]) -> str:
-    moves = [
-        f"{counts[start, goal]} from {start} to {goal}"
-        for start in kinds
-        for goal in kinds
-        if counts.get((start, goal))
+def _describe(
+    steps: Sequence[Mapping[tuple[str, str], int]],
+    kinds: Mapping[str, str],
+    times: Sequence[str],
+) -> str:
+    told = [
+        "; ".join(f"{step[a, b]} from {a} to {b}" for a in kinds for b in kinds if step.get((a, b)))
+        for step in steps
     ]
-    return f"{sum(counts.values())} problems: {'; '.join(moves)}." if moves else "No data."
+    if not any(told):
+        return "No data."
+    total = f"{sum(steps[0].values())} problems"
+    if len(steps) == 1:
+        return f"{total}: {told[0]}."
+    between = [f"{a} to {b}: {moves}" for (a, b), moves in zip(pairwise(times), told, strict=True)]
+    return f"{total}. {'. '.join(between)}."

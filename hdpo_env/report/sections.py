@@ -162,7 +162,7 @@ def _cliffs(study: Study) -> Markup | None:
     parts = [
         _wide(table, "Cliffs of training"),
         _grid([*([escaped] if escaped else []), *believed]),
-        el("h3", "From a problem's first group to its last") if flows else None,
+        el("h3", "How problems moved") if flows else None,
         _grid(flows, small=True),
         el("h3", "Why groups failed") if failed else None,
         _grid(failed),

@@ -163,6 +163,23 @@ def test_moves_by_hand() -> None:
     assert moves(Study((_run({"a": "cm"}),)), "hdpo") is None
 
 
+def test_moves_through_thirds_by_hand() -> None:
+    """The last decided group in each third of steps 0 to 30, if half of the problems have one."""
+    fates = {f"a{i}": "mcms" for i in range(6)} | {f"b{i}": "ccuc" for i in range(5)}
+    figure = moves(Study((_run(fates),)), "hdpo")
+    assert figure is not None
+    told = "first third to second third: 6 from cliff to mixed. "
+    told += "second third to last third: 6 from mixed to saturated."
+    assert f"6 problems. {told}" in figure.chart
+    assert figure.caption == (
+        "6 of 11 problems drawn at least twice: those with a decided group in every third of "
+        "training, by the last one in each."
+    )
+    few = moves(Study((_run(fates | {f"d{i}": "cm" for i in range(2)}),)), "hdpo")
+    assert few is not None
+    assert few.caption == "13 problems drawn at least twice."
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=6),
     st.floats(0.6, 4),

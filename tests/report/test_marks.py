@@ -271,6 +271,47 @@ def test_flows_are_as_high_as_their_counts(counts: dict[tuple[str, str], int]) -
         assert top + height <= 212.1
 
 
+PATHS = st.dictionaries(
+    st.tuples(*[st.sampled_from(sorted(KINDS))] * 3), st.integers(1, 900), min_size=1
+)
+
+
+@given(PATHS)
+def test_nobody_is_lost_in_the_middle_of_a_flow(counts: dict[tuple[str, ...], int]) -> None:
+    """Three times: bands into a block of the middle and out of it both fill it, and are the moves.
+
+    The description names every move of both steps.
+    """
+    chart = tree(flow_chart(counts, kinds=KINDS, key="k", title="t", times=("a", "b", "c")))
+    moves: Counter[tuple[int, str, str]] = Counter()
+    for path, n in counts.items():
+        moves.update({(i, *pair): n for i, pair in enumerate(pairwise(path))})
+    order = [(i, a, b) for i in (0, 1) for a in KINDS for b in KINDS if moves[i, a, b]]
+    bands = of_class(chart, "flow")
+    spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for band, (i, a, b) in zip(bands, order, strict=True):
+        title = band.find(f"{SVG}title")
+        assert title is not None
+        assert title.text == f"{moves[i, a, b]} from {a} to {b}"
+        ribbon = _ribbon(band)
+        kind, span = (b, ribbon[2:]) if i == 0 else (a, ribbon[:2])
+        spans.setdefault(("in" if i == 0 else "out", kind), []).append(span)
+    blocks = [g.find(f"{SVG}rect") for g in chart.iter(f"{SVG}g") if g.get("class") == "label"]
+    middle = [b for b in blocks if b is not None and float(b.get("x", 0)) == 180 - 5]
+    assert len(middle) == len({path[1] for path in counts})
+    for block in middle:
+        kind = next(k for k, css in KINDS.items() if css == block.get("class"))
+        top = float(block.get("y", 0))
+        for way in ("in", "out"):
+            found = sorted(spans[way, kind])
+            assert found[0][0] == pytest.approx(top, abs=0.05)
+            assert found[-1][1] == pytest.approx(top + float(block.get("height", 0)), abs=0.05)
+            assert all(a[1] == pytest.approx(b[0], abs=0.05) for a, b in pairwise(found))
+    told = next(chart.iter(f"{SVG}desc")).text or ""
+    assert told.startswith(f"{sum(counts.values())} problems. a to b: ")
+    assert all(f"{n} from {a} to {b}" in told for (_, a, b), n in moves.items())
+
+
 TABLE = st.integers(1, 5).flatmap(
     lambda n: st.lists(
         st.lists(st.sampled_from([*KINDS, None]), min_size=n, max_size=n), min_size=1, max_size=8
