@@ -3,7 +3,8 @@
 # The numbers are those of the preset "hdpo"; plugins/openrlhf/README.md says what OpenRLHF does
 # otherwise, and estimates memory and time.
 #
-# Once, for the data (64 000 problems are 2000 steps of 32):
+# Once, for the data (64 000 problems are 2000 steps of 32; of a question's many solutions the first
+# is taken, and --limit counts questions):
 #   hdpo export nvidia/OpenMathInstruct-2 --field-map openmathinstruct2 --limit 64000 \
 #     --to openrlhf --out data/openmathinstruct2.jsonl
 #

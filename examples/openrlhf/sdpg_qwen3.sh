@@ -3,8 +3,9 @@
 # The numbers are those of the preset "sdpg"; plugins/openrlhf/README.md says what OpenRLHF does
 # otherwise, and estimates memory and time. MODEL=Qwen/Qwen3-1.7B takes the smaller model.
 #
-# Once, for the data (the set has answers and no solutions, so the teacher is shown the answer):
-#   hdpo export BytedTsinghua-SIA/DAPO-Math-17k --field-map dapo --limit 12800 --view none \
+# Once, for the data: the English problems, each once (the original repeats every row a hundred
+# times). The set has answers and no solutions, so the teacher is shown the answer.
+#   hdpo export open-r1/DAPO-Math-17k-Processed --limit 12800 --view none \
 #     --to openrlhf --out data/dapo_math.jsonl
 # Four passes over 12 800 problems are 400 steps of 128.
 #

@@ -39,7 +39,7 @@ class Options:
     differential: bool = False
     """Judge completions with this verifier and with math-verify, and list where they differ."""
     limit: int | None = None
-    """Read at most this many rows."""
+    """At most this many problems, or completions with --differential."""
     workers: int = 2
     """Processes that judge, with --differential."""
     show: int = 20

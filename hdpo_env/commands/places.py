@@ -24,7 +24,7 @@ _CHAIN = re.compile(r"chain([+#*@])(\d+)")
 
 
 def check_limit(limit: int | None) -> None:
-    """Refuse to read fewer rows than one.
+    """Refuse to read less than one problem.
 
     Raises:
         ConfigError: the limit is less than 1.
@@ -89,8 +89,8 @@ def find_problem(place: str, *, field_map: str = "plain", split: str = "train") 
 def _row(path: str, row: int, field_map: str, split: str) -> Problem:
     if row < 1:
         raise DataError(f"row {row} of {path}: rows are counted from 1")
-    upto = load_problems(path, field_map=field_map, split=split, limit=row)
-    before = load_problems(path, field_map=field_map, split=split, limit=row - 1)
+    upto = load_problems(path, field_map=field_map, split=split, max_rows=row)
+    before = load_problems(path, field_map=field_map, split=split, max_rows=row - 1)
     if len(upto.problems) > len(before.problems):
         return upto.problems[-1]
     if len(upto.bad_rows) > len(before.bad_rows):
@@ -119,6 +119,6 @@ def find_problems(
         print(report, file=sys.stderr)
     if not report.problems:
         raise DataError(f"{data} holds no usable problem: {report}")
-    if len(report.problems) + len(report.bad_rows) + report.num_skipped == limit:
+    if len(report.problems) == limit:
         print(f"note: stopped at --limit {limit}: {data} may hold more rows", file=sys.stderr)
     return report.problems

@@ -74,6 +74,7 @@ class ProblemStream:
         split: str = "train",
         config: str | None = None,
         limit: int | None = None,
+        max_rows: int | None = None,
         strict: bool = False,
         check: Callable[[Problem], str | None] | None = None,
     ) -> None:
@@ -84,7 +85,7 @@ class ProblemStream:
         self._path, self._split, self._config = str(path), split, config
         self._columns = FieldMap.parse(field_map) if isinstance(field_map, str) else field_map
         self._source = Path(path).stem if Path(path).exists() else str(path)
-        self._limit, self._strict, self._check = limit, strict, check
+        self._limit, self._max_rows, self._strict, self._check = limit, max_rows, strict, check
         self.bad_rows: list[BadRow] = []
         self.num_skipped = 0
 
@@ -92,7 +93,9 @@ class ProblemStream:
         self.bad_rows, self.num_skipped = [], 0
         seen: set[str] = set()
         keep = self._columns.keep
-        for line, row in islice(read_rows(self._path, self._split, self._config), self._limit):
+        for line, row in islice(read_rows(self._path, self._split, self._config), self._max_rows):
+            if len(seen) == self._limit:
+                return
             try:
                 if keep and isinstance(row, Mapping) and not keep(row):
                     self.num_skipped += 1
@@ -126,6 +129,7 @@ def load_problems(
     split: str = "train",
     config: str | None = None,
     limit: int | None = None,
+    max_rows: int | None = None,
     strict: bool = False,
     check: Callable[[Problem], str | None] | None = None,
 ) -> LoadReport:
@@ -138,7 +142,8 @@ def load_problems(
             columns, stands for the data set's own map where the data set is a known one.
         split: the split to ask a hub data set for; it is noted in every problem.
         config: the hub data set's configuration, such as ``main``.
-        limit: read at most this many rows.
+        limit: stop after this many problems, however many rows are duplicates, bad or left out.
+        max_rows: read at most this many rows.
         strict: raise at the first bad row instead of reporting it.
         check: called with each problem; a sentence it returns makes the row bad. Pass a verifier's
             gold check to find unparsable gold answers.
@@ -158,6 +163,7 @@ def load_problems(
         split=split,
         config=config,
         limit=limit,
+        max_rows=max_rows,
         strict=strict,
         check=check,
     )

@@ -72,6 +72,25 @@ def test_a_file_goes_whole_or_up_to_a_limit_that_is_told(
     assert f"stopped at --limit 1002: {path} may hold more rows" in shown.err
 
 
+def test_the_limit_of_an_export_is_its_number_of_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Questions with three solutions each, as in OpenMathInstruct-2: 12 problems are 12 rows."""
+    path, out = tmp_path / "copies.jsonl", tmp_path / "rows.jsonl"
+    rows = [
+        {"problem": f"{i}?", "expected_answer": str(i), "generated_solution": f"way {way}: {i}"}
+        for i in range(20)
+        for way in range(3)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    words = ["export", str(path), "--field-map", "openmathinstruct2", "--limit", "12"]
+    assert main([*words, "--to", "openrlhf", "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert "wrote 12 rows" in shown.out
+    assert "stopped at --limit 12" in shown.err
+    assert len({json.loads(row)["input"] for row in out.read_text().splitlines()}) == 12
+
+
 @pytest.mark.parametrize("command", ["export", "eval", "report", "show", "train"])
 def test_the_help_names_every_field_map(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -3,13 +3,16 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from hdpo_env.config import preset
+from hdpo_env.problems.known import DATASETS, find_known
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE.parents[2] / "examples" / "openrlhf"
@@ -93,6 +96,34 @@ def test_a_scripts_steps_are_its_presets(script):
     assert math.ceil(found["actor.lr_warmup_ratio"] * steps) == config.optim.warmup_steps
     if script != "hdpo_one_gpu.sh":
         assert found["rollout.batch_size"] == config.rollout.prompts_per_step
+
+
+def export_of(script):
+    """Words of the `hdpo export` command in a script's comment."""
+    text = (SCRIPTS / script).read_text(encoding="utf-8")
+    [command] = re.findall(r"#   hdpo export ((?:.*\\\n#)*.*)", text)
+    return command.replace("\\\n#", " ").split()
+
+
+@pytest.mark.parametrize("script", ["hdpo_qwen2.5_math_1.5b.sh", "sdpg_qwen3.sh"])
+def test_the_data_are_as_many_as_the_steps_need(script):
+    """The export writes as many problems as the run takes, from a set known by name."""
+    place, *words = export_of(script)
+    options, found = dict(pairwise(words)), settings_of(script)
+    assert int(options["--limit"]) == found["data.max_samples"]
+    assert options["--out"] == found["data.prompt_dataset"]
+    assert options["--to"] == "openrlhf"
+    known = find_known(place)
+    assert known is not None
+    assert options.get("--field-map", known.field_map) == known.field_map
+    assert place != DATASETS["dapo-raw"].path  # every problem a hundred times
+
+
+def test_the_smaller_script_takes_a_part_of_the_larger_ones_data():
+    """One file serves both."""
+    large, small = (settings_of(s) for s in ("hdpo_qwen2.5_math_1.5b.sh", "hdpo_one_gpu.sh"))
+    assert small["data.prompt_dataset"] == large["data.prompt_dataset"]
+    assert small["data.max_samples"] <= large["data.max_samples"]
 
 
 def test_the_distillation_terms_are_the_presets():
