@@ -95,11 +95,17 @@ class TeachingTrainer(GRPOTrainer):
         told = [self._privileged(row) for row in rows]
         shown = [messages for messages in told if messages is not None]
         ids = iter(self._tokenize_prompts(shown)[0] if shown else ())
-        limit = self.student.config.get_text_config().max_position_embeddings
+        limit = self._room()
         found = [None if messages is None else list(next(ids)) for messages in told]
         return [
             None if p is None or len(p) + self.max_completion_length > limit else p for p in found
         ]
+
+    def _room(self) -> int:
+        """Tokens of a prompt and its completion: what the model has, and vLLM if it samples."""
+        limit = self.student.config.get_text_config().max_position_embeddings
+        window = self.args.vllm_max_model_length if self.args.use_vllm else None
+        return limit if window is None else min(limit, window)
 
     def _privileged(self, row: dict[str, Any]) -> list[dict[str, str]] | None:
         problem, template = self.verdicts.problem(row["problem_id"]), self.args.template

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hdpo_env.config import preset
+from hdpo_env.errors import ConfigError
 from hdpo_env.losses import group_advantages, policy_loss
 from hdpo_plugins.verl.compat import core_algos
 
@@ -24,9 +25,18 @@ core = core_algos()
 def _advantages(
     method: str, token_level_rewards: Tensor, response_mask: Tensor, index: Any
 ) -> tuple[Tensor, Tensor]:
-    """Group-relative advantages of sequence rewards, spread over tokens. NaN is an abstention."""
+    """Group-relative advantages of sequence rewards, spread over tokens. NaN is an abstention.
+
+    Raises:
+        ConfigError: every group has one member, so that all advantages are 0.
+    """
     setting = preset(method).algo.policy
     names = {name: i for i, name in enumerate(dict.fromkeys(index))}
+    if len(names) == len(index) > 0:
+        raise ConfigError(
+            f"all {len(index)} groups have one rollout, so every advantage is 0 and nothing is "
+            "learnt: set actor_rollout_ref.rollout.n to at least 2"
+        )
     groups = torch.tensor([names[name] for name in index], device=token_level_rewards.device)
     rewards = token_level_rewards.sum(-1)
     per_row = group_advantages(rewards, groups, baseline=setting.baseline, scale=setting.scale)

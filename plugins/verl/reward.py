@@ -6,8 +6,9 @@
 An abstention of the verifier: verl's rewards are floats, so by default it is 0.0, logged, counted,
 and marked by ``abstained`` = 1. With ``reward_kwargs.abstention=nan`` it is NaN, which our
 advantage estimators leave out of every mean (verl's own would spread it), and which keeps
-``filter_groups`` from taking an undecided group for a cliff. ``acc`` is NaN with it, and so is the
-mean of ``acc`` that verl reports for a validation set with an abstention in it.
+``filter_groups`` from taking an undecided group for a cliff. ``acc`` is NaN with it, and so are
+verl's means over a batch with an abstention in it: ``critic/score/mean`` and
+``critic/rewards/mean`` in training, ``acc`` in validation. ``abstained`` says how many there were.
 """
 
 from __future__ import annotations

@@ -194,3 +194,12 @@ def test_a_solution_too_long_for_the_model_is_not_shown(
     first, second = trainer.teacher_prompts(rows)
     assert first is None
     assert trainer.processing_class.decode(second) == "P3+1|47="
+    needed = len(second) + trainer.max_completion_length
+    for use_vllm, window, is_shown in (
+        (True, needed, True),
+        (True, needed - 1, False),
+        (True, None, True),
+        (False, needed - 1, True),
+    ):
+        trainer.args.use_vllm, trainer.args.vllm_max_model_length = use_vllm, window
+        assert (trainer.teacher_prompts(rows[1:]) == [second]) is is_shown, window

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import runpy
+import shlex
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hdpo_env.errors import ConfigError
 from hdpo_env.exports import to_verl
 from hdpo_env.problems import LinearFamily
 from hdpo_plugins.verl.contract import HOSTS, score
@@ -78,6 +80,28 @@ def test_an_abstention_is_as_if_the_rollout_were_not_there() -> None:
     grpo = get_adv_estimator_fn("grpo")
     spread, _ = grpo(token_level_rewards=rewards, response_mask=mask, index=np.array(["a"] * 4))
     assert spread.isnan().all()
+
+
+@pytest.mark.parametrize("method", ["hdpo", "sdpg"])
+def test_groups_of_one_are_refused(method: str) -> None:
+    """With verl's default of one rollout a prompt all advantages would be 0: said, not trained."""
+    import numpy as np
+    import torch
+    from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    import hdpo_plugins.verl.algorithms  # noqa: F401 (registers)
+
+    estimate = get_adv_estimator_fn(method)
+    rewards, mask = torch.tensor([[1.0], [0.0], [0.0]]), torch.ones(3, 1)
+    with pytest.raises(
+        ConfigError, match=r"all 3 groups have one rollout.*rollout\.n to at least 2"
+    ):
+        estimate(token_level_rewards=rewards, response_mask=mask, index=np.array(["a", "b", "c"]))
+    mixed, _ = estimate(
+        token_level_rewards=rewards, response_mask=mask, index=np.array(["a", "a", "c"])
+    )
+    assert (mixed[:2].abs() > 0).all()
+    assert mixed[2].item() == 0.0
 
 
 @pytest.mark.parametrize("mode", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
@@ -169,9 +193,42 @@ def test_verls_data_set_reads_our_parquet(tmp_path: Path) -> None:
         assert scored["reward_score"] == 1.0
 
 
-def test_the_example_runs(tmp_path: Path) -> None:
-    """Rows are written, and verl's loader pays the right completion."""
-    example = Path(__file__).parents[3] / "examples" / "verl" / "train_data.py"
-    right, wrong = runpy.run_path(str(example))["main"](tmp_path / "train.parquet")
+EXAMPLE = Path(__file__).parents[3] / "examples" / "verl" / "train_data.py"
+
+
+def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows are written where the printed command reads them, and the right completion is paid."""
+    path = tmp_path / "data" / "train.parquet"
+    right, wrong = runpy.run_path(str(EXAMPLE))["main"](path)
     assert (right["acc"], wrong["acc"]) == (1.0, 0.0)
-    assert (tmp_path / "train.parquet").stat().st_size > 1000
+    assert path.stat().st_size > 1000
+    assert f"data.train_files={path} " in capsys.readouterr().out
+
+
+def test_the_examples_command_trains() -> None:
+    """Verl's own configuration and check accept the printed command, and its steps can learn:
+    groups of more than one, a filter that is on, a model that is named, a batch that is filled.
+    """
+    import verl
+    from hydra import compose, initialize_config_dir
+    from verl.utils.config import validate_config
+
+    command = runpy.run_path(str(EXAMPLE))["COMMAND"].format(path="rows.parquet")
+    words = shlex.split(command.replace("\\\n", " "))
+    start = words.index("verl.trainer.main_ppo") + 1
+    folder = Path(verl.__file__).parent / "trainer" / "config"
+    with initialize_config_dir(str(folder), version_base=None):
+        plain, config = (compose("ppo_trainer", overrides=o) for o in ([], words[start:]))
+    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
+    assert plain.actor_rollout_ref.rollout.n == 1
+    assert rollout.n > 1
+    assert (config.algorithm.filter_groups.enable, config.algorithm.filter_groups.metric) == (
+        True,
+        "acc",
+    )
+    assert (config.algorithm.adv_estimator, actor.policy_loss.loss_mode) == ("hdpo", "hdpo")
+    assert config.actor_rollout_ref.model.path != plain.actor_rollout_ref.model.path
+    assert config.data.train_files == config.data.val_files == "rows.parquet"
+    assert actor.ppo_mini_batch_size <= config.data.train_batch_size <= 512
+    assert math.isnan(float(config.reward.custom_reward_function.reward_kwargs.abstention))
+    validate_config(config, use_reference_policy=False, use_critic=False)
