@@ -93,6 +93,7 @@ class Trainer:
             TrainingError: the loss or gradient became NaN or infinite. The newest checkpoint holds
                 the weights before that step.
             CheckpointError: ``resume`` was asked for and there is no checkpoint.
+            ConfigError: more steps are done than ``config.steps``.
             KeyboardInterrupt: a signal came; the state after the step in progress was saved.
         """
         if resume:
@@ -313,9 +314,15 @@ class Trainer:
 
         Raises:
             CheckpointError: no checkpoint can be read.
+            ConfigError: the checkpoint is of a later step than ``config.steps``.
         """
         state = checkpoints.load_latest(self.run_dir)
         self.next_step = int(state["next_step"])
+        if self.next_step > self.config.steps:
+            raise ConfigError(
+                f"steps is {self.config.steps}, but {self.run_dir} has done {self.next_step}: "
+                f"choose {self.next_step} or more"
+            )
         self.distilled = dict(state["distilled"])
         self._restore(state)
         self.policy.module.load_state_dict(state["module"])

@@ -67,6 +67,7 @@ def run(options: Options) -> int:
             raise ConfigError(f"--{name} is {getattr(options, name)}: choose at least {least}")
     out = options.out or Path("runs") / ("demo" if options.preset == "demo" else "compare")
     specs = _demo_specs(options, out) if options.preset == "demo" else _preset_specs(options, out)
+    _check_places(specs, out)
     started = time.monotonic()
     failures = _run_all(specs, options)
     for name, error in failures.items():
@@ -74,8 +75,8 @@ def run(options: Options) -> int:
     done = [s.run_dir for s in specs if (s.run_dir / "summary.json").exists()]
     if not done:
         return 1
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in done]
-    (out / "summary.json").write_text(json.dumps(summaries, indent=2))
+    summaries = [json.loads((folder / "summary.json").read_bytes()) for folder in done]
+    (out / "summary.json").write_text(json.dumps(summaries, indent=2), encoding="utf-8")
 
     from hdpo_env.report import write_report
 
@@ -83,6 +84,31 @@ def run(options: Options) -> int:
     print(f"{len(summaries)} runs in {time.monotonic() - started:.0f} s")
     print(f"numbers: {out / 'summary.json'}\nreport:  {write_report(done, out / 'report.html')}")
     return 1 if failures else 0
+
+
+def _check_places(specs: Sequence[RunSpec], out: Path) -> None:
+    """Refuse, before the first run, what would overwrite files of something else.
+
+    Raises:
+        ConfigError: a run's folder, the summary's or the report's file is not ours.
+    """
+    from hdpo_env.report import check_page
+
+    summary = out / "summary.json"
+    if summary.exists() and not _is_comparison(summary):
+        raise ConfigError(f"{summary} is not the summary of a comparison: choose another --out")
+    check_page(out / "report.html")
+    for spec in specs:
+        spec.check_out()
+
+
+def _is_comparison(summary: Path) -> bool:
+    try:
+        rows = json.loads(summary.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    mark = {"variant", "seed", "steps"}
+    return isinstance(rows, list) and all(isinstance(r, dict) and r.keys() >= mark for r in rows)
 
 
 def _demo_specs(options: Options, out: Path) -> list[RunSpec]:

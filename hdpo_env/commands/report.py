@@ -42,18 +42,20 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the page and, if asked for, the pictures."""
-    from hdpo_env.report import write_figure, write_pictures, write_report
+    from hdpo_env.report import check_page, write_figure, write_pictures, write_report
 
     if not options.runs:
         raise ConfigError("name at least one run folder: hdpo report runs/demo")
     if options.gold and options.problems is None:
         raise ConfigError("--gold needs --problems: runs hold no gold answers")
+    out = options.out or options.runs[0] / "report.html"
+    check_page(out)
     if options.figure is not None:
+        check_page(options.figure, "an SVG picture")
         print(write_figure(options.runs[0], options.figure))
     if options.png is not None:
         pictures = write_pictures(options.runs, options.png)
         print(f"{len(pictures)} figure{'' if len(pictures) == 1 else 's'} in {options.png}")
-    out = options.out or options.runs[0] / "report.html"
     known = _problems(options)
     if options.problems is not None:
         _say_found(options, {problem.id for problem in known})

@@ -142,6 +142,7 @@ def run(options: Options) -> int:
         raise ConfigError("--resume and --overwrite exclude each other: choose one")
     if options.threads is not None and options.threads < 1:
         raise ConfigError(f"--threads is {options.threads}: choose at least 1, or leave it out")
+    spec.check_out()
     state = "new" if options.overwrite else state_of(spec.run_dir, spec.describe())
     if options.resume and state == "new":
         raise CheckpointError(

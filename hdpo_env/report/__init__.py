@@ -8,13 +8,22 @@ from pathlib import Path
 from hdpo_env.report.figure import write_figure
 from hdpo_env.report.html import page
 from hdpo_env.report.load import load_runs
+from hdpo_env.report.pages import check_page, write_page
 from hdpo_env.report.png import write_pngs
 from hdpo_env.report.records import Run
 from hdpo_env.report.sections import every_figure
 from hdpo_env.report.study import Study
 from hdpo_env.types import Problem
 
-__all__ = ["write_report", "write_figure", "write_pictures", "load_runs", "Run", "Study"]
+__all__ = [
+    "write_report",
+    "write_figure",
+    "write_pictures",
+    "check_page",
+    "load_runs",
+    "Run",
+    "Study",
+]
 
 
 def write_report(
@@ -34,16 +43,14 @@ def write_report(
 
     Raises:
         DataError: a folder does not exist or holds no run.
+        ConfigError: ``out`` is a folder, or a file of something else than an HTML page.
     """
     study = Study(load_runs(run_dirs))
     folders = [Path(d).resolve() for d in run_dirs]
     parents = {folder.parent for folder in folders}
     named = folders if len(folders) == 1 or len(parents) > 1 else parents
     title = ", ".join(folder.name for folder in named)
-    target = Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(study, title, problems, show_gold=show_gold), encoding="utf-8")
-    return target
+    return write_page(page(study, title, problems, show_gold=show_gold), out)
 
 
 def write_pictures(run_dirs: Sequence[str | Path], folder: str | Path) -> list[Path]:

@@ -10,6 +10,7 @@ from hdpo_env.report.findings import headline
 from hdpo_env.report.html import stylesheet
 from hdpo_env.report.load import load_runs
 from hdpo_env.report.markup import Markup, el
+from hdpo_env.report.pages import write_page
 from hdpo_env.report.study import Study
 
 _SIZE = (450.0, 280.0)
@@ -21,6 +22,7 @@ def write_figure(run_dir: str | Path, out: str | Path) -> Path:
 
     Raises:
         DataError: the folder holds no run, or no run was evaluated.
+        ConfigError: ``out`` is a file of something else than an SVG picture.
     """
     study = Study(load_runs([run_dir]))
     shown = deciding(study, _SIZE)
@@ -41,7 +43,4 @@ def write_figure(run_dir: str | Path, out: str | Path) -> Path:
         aria_labelledby="figure-title",
         xmlns="http://www.w3.org/2000/svg",
     )
-    target = Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(f"{picture}\n", encoding="utf-8")
-    return target
+    return write_page(f"{picture}\n", out, "an SVG picture")

@@ -17,7 +17,7 @@ from hdpo_env.privileged import PRIVILEGED_TEMPLATES, VIEWS, privileged_prompt, 
 from hdpo_env.problems import PROBLEMS, FieldMap, load_problems
 from hdpo_env.prompts import TEMPLATES, student_prompt
 from hdpo_env.trainer import Trainer
-from hdpo_env.training import folders
+from hdpo_env.training import folders, owned
 from hdpo_env.training.metrics import require_wandb
 from hdpo_env.training.stream import MixedStream, make_stream
 from hdpo_env.training.summary import run_summary
@@ -89,6 +89,16 @@ class RunSpec:
             **to_dict(self.config),
         }
 
+    def check_out(self) -> None:
+        """Refuse a run that would overwrite what it reads, or what no run has written.
+
+        Raises:
+            ConfigError: the model or data lies in ``run_dir``, or that is no run's folder.
+        """
+        sources = [*(source for source, _ in self.train.values()), *self.slices.values()]
+        owned.check_inputs(self.run_dir, [self.model, *(source.name for source in sources)])
+        owned.check_folder(self.run_dir)
+
 
 def execute(
     spec: RunSpec,
@@ -100,7 +110,8 @@ def execute(
     """Train one run to its end, write ``summary.json`` and the model, and return the summary.
 
     Raises:
-        ConfigError: no training problem can be shown in the view that the teacher needs.
+        ConfigError: no training problem can be shown in the view that the teacher needs, the folder
+            is not a run's or holds what is read, or more steps are done than wanted.
         RegistryError: a view, template or field map has an unknown name.
         DataError: a source holds no problem, or none whose prompt fits.
         CheckpointError: ``resume`` was asked for and there is nothing to resume.
@@ -108,19 +119,11 @@ def execute(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    # Everything that can be refused is loaded before anything on disk is touched, cheapest first.
-    check_names(spec)
-    train = {name: _given(name, source) for name, (source, _) in spec.train.items()}
-    slices = {name: _given(name, source) for name, source in spec.slices.items()}
-    policy = _policy(spec)
-    train = {name: _fitting(name, given, policy, spec.config) for name, given in train.items()}
-    slices = {name: _fitting(name, given, policy, spec.config) for name, given in slices.items()}
-    check_teachable(spec.config, [p for problems in train.values() for p in problems])
-    stream = _stream(spec, train)
-    if spec.wandb_project is not None:
-        require_wandb()
-    if not resume:
-        folders.clear(spec.run_dir)
+    policy, stream, slices = _loaded(spec)
+    if resume:
+        folders.check_steps(spec.run_dir, spec.config.steps)
+    else:
+        owned.clear(spec.run_dir)
     spec.run_dir.mkdir(parents=True, exist_ok=True)
     folders.write_json(spec.run_dir / "config.json", spec.describe())
     trainer = Trainer(
@@ -138,6 +141,22 @@ def execute(
     summary = run_summary(spec.run_dir, algo=algo, variant=spec.variant, seed=seed)
     folders.write_json(spec.run_dir / "summary.json", summary)
     return summary
+
+
+def _loaded(spec: RunSpec) -> tuple[HFPolicy, MixedStream, dict[str, Sequence[Problem]]]:
+    """Everything that can be refused, before anything on disk is touched, cheapest first."""
+    check_names(spec)
+    spec.check_out()
+    train = {name: _given(name, source) for name, (source, _) in spec.train.items()}
+    slices = {name: _given(name, source) for name, source in spec.slices.items()}
+    policy = _policy(spec)
+    train = {name: _fitting(name, given, policy, spec.config) for name, given in train.items()}
+    slices = {name: _fitting(name, given, policy, spec.config) for name, given in slices.items()}
+    check_teachable(spec.config, [p for problems in train.values() for p in problems])
+    stream = _stream(spec, train)
+    if spec.wandb_project is not None:
+        require_wandb()
+    return policy, stream, slices
 
 
 def _policy(spec: RunSpec) -> HFPolicy:

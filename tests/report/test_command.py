@@ -66,3 +66,30 @@ def test_gold_without_problems_is_refused(run: Path, capsys: pytest.CaptureFixtu
     assert main(["report", str(run), "--gold"]) == 2
     assert "--gold needs --problems" in capsys.readouterr().err
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--figure"])
+@pytest.mark.parametrize("name", ["metrics.jsonl", "groups.jsonl", "problems.jsonl", "notes.txt"])
+def test_no_page_is_written_over_anything_but_a_page(
+    option: str, name: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not over the logs it reads, nor --problems, nor a text; all is as before."""
+    (run / "problems.jsonl").write_text(json.dumps({"question": "1+1?", "answer": "2"}))
+    (run / "notes.txt").write_text("seen at step 40")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    words = ["report", str(run), "--problems", str(run / "problems.jsonl")]
+    assert main([*words, option, str(run / name)]) == 2
+    kind = "an HTML page" if option == "--out" else "an SVG picture"
+    assert f"{run / name} holds something else than {kind}: name" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_page_is_written_over_a_page_and_into_an_empty_file(run: Path) -> None:
+    """A second report replaces the first; mktemp's empty file is no obstacle."""
+    (run / "page.html").touch()
+    for _ in range(2):
+        assert main(["report", str(run), "--out", str(run / "page.html")]) == 0
+        assert (run / "page.html").read_text().startswith("<!doctype html>")
+    (run / "report.html").write_text("my thesis")
+    assert main(["report", str(run)]) == 2
+    assert (run / "report.html").read_text() == "my thesis"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,14 @@ import pytest
 import torch
 
 from hdpo_env import demo
-from hdpo_env.commands import train
+from hdpo_env.commands import compare, train
 from hdpo_env.config import TrainConfig
 from hdpo_env.errors import CheckpointError, ConfigError, DataError, TrainingError
 from hdpo_env.policies.hf import HFPolicy
 from hdpo_env.policies.tiny import tiny_policy
 from hdpo_env.problems import ChainFamily, Family, LinearFamily
 from hdpo_env.trainer import Trainer
-from hdpo_env.training import checkpoints, folders
+from hdpo_env.training import checkpoints, folders, owned
 from hdpo_env.training.runs import RunSpec, SourceSpec, check_teachable, execute
 from hdpo_env.types import Message, Problem, Prompt
 
@@ -39,7 +40,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years")
     with pytest.raises(ConfigError, match=r"not the folder of a run: it holds 'thesis.txt'"):
         folders.state_of(tmp_path, small_spec(tmp_path).describe())
-    folders.clear(tmp_path)
+    owned.clear(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years"
 
 
@@ -47,13 +48,127 @@ def test_overwriting_a_run_deletes_only_what_runs_write(tmp_path: Path) -> None:
     """A note that a person put beside the metrics survives --overwrite."""
     spec = small_spec(tmp_path / "run")
     execute(spec, threads=1)
-    (spec.run_dir / "notes.md").write_text("seen at step 40")
+    notes = [spec.run_dir / "notes.md", spec.run_dir / "model" / "notes.md"]
+    for note in notes:
+        note.write_text("seen at step 40")
     stale = spec.run_dir / "checkpoints" / "step_000777"
     stale.mkdir()
+    (stale / "state.pt").write_bytes(b"old")
     execute(spec, threads=1)
-    assert (spec.run_dir / "notes.md").exists()
+    assert all(note.read_text() == "seen at step 40" for note in notes)
     assert not stale.exists()
     assert folders.state_of(spec.run_dir, spec.describe()) == "finished"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, byte for byte."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("how", ["run", "--overwrite", "execute"])
+@pytest.mark.parametrize("place", ["model", "itself", "linked"])
+def test_a_model_is_never_deleted_by_the_run_that_starts_from_it(
+    how: str, place: str, tmp_path: Path
+) -> None:
+    """--model in --out, --model as --out, --model behind a link of the run: refused, untouched."""
+    out = tmp_path / "out"
+    model = {"model": out / "model", "itself": out, "linked": tmp_path / "weights"}[place]
+    shutil.copytree(demo.base_model(), model)
+    (model / "notes.md").write_text("my own")
+    if place == "linked":
+        folders.write_json(make_folder(out) / "config.json", small_spec(out).describe())
+        (out / "model").symlink_to(model)
+    before = contents(tmp_path)
+    words = ["--model", str(model), "--data", "chain-table", "--out", str(out)]
+    starts = {
+        "run": lambda: train.run(train.parse(words)),
+        "--overwrite": lambda: train.run(train.parse([*words, how])),
+        "execute": lambda: execute(small_spec(out, model=str(model)), threads=1),
+    }
+    with pytest.raises(ConfigError, match="choose another --out"):
+        starts[how]()
+    assert contents(tmp_path) == before
+
+
+def make_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"model_type": "gpt2"}'),
+        ("config.json", '{"steps": 1, "model": "m", "train": {}}'),
+        ("metrics.jsonl", '{"step": 0}\n'),
+        ("model/weights.bin", "years of work"),
+        ("wandb/settings", "mine"),
+    ],
+)
+def test_a_name_that_runs_use_too_is_no_mark_of_a_run(name: str, text: str, tmp_path: Path) -> None:
+    """Another program's config.json, a lone model/ or log: refused, --overwrite or not."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match="is not the folder of a run"):
+        execute(small_spec(tmp_path), threads=1)
+    words = ["--model", str(demo.base_model()), "--data", "chain-table", "--out", str(tmp_path)]
+    with pytest.raises(ConfigError, match="is not the folder of a run"):
+        train.run(train.parse([*words, "--overwrite"]))
+    assert (tmp_path / name).read_text() == text
+
+
+def test_the_data_of_a_run_stay_out_of_its_folder(tmp_path: Path) -> None:
+    """Training on a run's own groups.jsonl, which it would delete, is refused."""
+    spec = small_spec(tmp_path / "run")
+    folders.write_json(make_folder(spec.run_dir) / "config.json", spec.describe())
+    log = spec.run_dir / "groups.jsonl"
+    log.write_text("{}")
+    source = SourceSpec(str(log))
+    for changes in ({"train": {"train": (source, 1)}}, {"slices": {"eval": source}}):
+        with pytest.raises(ConfigError, match=r"groups.jsonl is read and lies in"):
+            execute(replace(spec, **changes), threads=1)
+    assert log.read_text() == "{}"
+
+
+def test_clearing_unlinks_a_link_and_leaves_what_it_leads_to(tmp_path: Path) -> None:
+    """A run's model/ that leads elsewhere is a link of the run, not a folder of it."""
+    away, run = make_folder(tmp_path / "away"), make_folder(tmp_path / "run")
+    (away / "model.safetensors").write_bytes(b"weights")
+    (run / "model").symlink_to(away)
+    owned.clear(run)
+    assert contents(away) == {"model.safetensors": b"weights"}
+    assert not (run / "model").exists()
+
+
+@pytest.mark.parametrize("name", ["summary.json", "report.html"])
+def test_a_comparison_overwrites_no_file_of_something_else(name: str, tmp_path: Path) -> None:
+    """It is refused before the first run, not after the last."""
+    (tmp_path / name).write_text('{"thesis": "years"}')
+    words = ["--preset", "demo", "--algos", "grpo", "--steps", "1", "--out", str(tmp_path)]
+    with pytest.raises(ConfigError, match=name):
+        compare.run(compare.parse(words))
+    assert contents(tmp_path) == {name: b'{"thesis": "years"}'}
+
+
+def test_a_run_does_not_resume_to_before_where_it_is(tmp_path: Path) -> None:
+    """20 steps done and --steps 5: refused, and the record still says what was done."""
+    spec = small_spec(tmp_path / "run")
+    long = replace(spec, config=replace(spec.config, steps=2000))
+    folders.write_json(make_folder(spec.run_dir) / "config.json", long.describe())
+    checkpoints.save(spec.run_dir, 20, {"next_step": 20})
+    short = replace(spec, config=replace(spec.config, steps=5))
+    before = contents(spec.run_dir)
+    for resume in (
+        lambda: folders.state_of(spec.run_dir, short.describe()),
+        lambda: execute(short, resume=True, threads=1),
+    ):
+        with pytest.raises(
+            ConfigError, match=r"--steps is 5, but .* has done 20: choose --steps 20"
+        ):
+            resume()
+    assert contents(spec.run_dir) == before
+    enough = replace(spec, config=replace(spec.config, steps=20))
+    assert folders.state_of(spec.run_dir, enough.describe()) == "started"
 
 
 @pytest.mark.parametrize("fault", ["template", "slice", "wandb"])
