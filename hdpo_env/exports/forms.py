@@ -61,9 +61,11 @@ def _verl_row(entry: Entry, prompt: list[dict[str, str]], **extra: Any) -> Row:
 
 
 def openrlhf(entry: Entry) -> Row:
-    """OpenRLHF: the label is JSON with every accepted answer, and the solution our plugin reads."""
-    solution = {"solution": entry.context} if entry.context else {}
-    label = {"answer": list(entry.problem.answers), **solution}
+    """OpenRLHF: the label is JSON with every accepted answer; rewards see it, so it has no more.
+
+    The solution has a column of its own, for ``--data.solution_key``.
+    """
+    label = {"answer": list(entry.problem.answers)}
     return {
         "input": entry.text if len(entry.messages) == 1 else entry.messages,
         "label": json.dumps(label, ensure_ascii=False),

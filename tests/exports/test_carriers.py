@@ -55,10 +55,10 @@ def read_verl_opsd(row: Row) -> tuple[str, str, str]:
 
 
 def read_openrlhf(row: Row) -> tuple[str, str, str]:
-    """The label is JSON with the accepted answers and the solution; both must agree."""
+    """The label is JSON with the accepted answers alone; the solution is a column."""
     label = json.loads(row["label"])
-    assert label.get("solution", "") == row["solution"]
-    return row["input"], label["answer"][0], label["solution"]
+    assert list(label) == ["answer"]
+    return row["input"], label["answer"][0], row["solution"]
 
 
 def read_sdpg(row: Row) -> tuple[str, str, str]:
@@ -219,14 +219,16 @@ def test_views_of_groups_are_exported_with_their_groups() -> None:
 
 
 def test_openrlhf_labels_are_what_its_plugin_reads() -> None:
-    """The plugin's own reader finds every accepted answer and the solution."""
+    """The plugin's own reader finds every accepted answer; a reward is shown nothing else."""
     labels = pytest.importorskip("hdpo_plugins.openrlhf.labels")
     for problem, row in zip(PROBLEMS, to_openrlhf(PROBLEMS), strict=True):
         label = labels.read_label(row["label"])
         assert label.answers == problem.answers
-        assert label.solution == problem.solution == row["solution"]
-    bare = to_openrlhf(PROBLEMS[:1], view="none")[0]
-    assert labels.read_label(bare["label"]).solution is None
+        assert row["solution"] == problem.solution
+        assert label.solution is None
+        assert str(problem.solution) not in row["label"]
+    old = json.dumps({"answer": ["4"], "solution": "2 + 2"})  # as it was written before
+    assert labels.read_label(old) == (("4",), "2 + 2")
 
 
 def test_rows_that_would_be_split_elsewhere_are_refused() -> None:
