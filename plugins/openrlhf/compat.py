@@ -16,7 +16,7 @@ from hdpo_env.hosting import require
 
 SUPPORTED = (0, 11)
 TESTED = "0.11.0 to 0.11.2"
-INSTALL = "openrlhf==0.11.2"
+INSTALL = "openrlhf[vllm]==0.11.2"  # vLLM is only an extra of it
 CLI = "openrlhf.cli.train_ppo_ray"
 
 # Our name -> module, attribute, whether the attribute is a Ray actor class around the real one.
@@ -93,6 +93,11 @@ def _module_of(base: str) -> Any:
     return _host(_BASES[base][0])
 
 
+def reads_images(model: str) -> bool:
+    """Whether OpenRLHF loads this checkpoint with a processor in the tokenizer's place."""
+    return _host("openrlhf.utils.utils").is_vlm_model(model)
+
+
 def training_rows(strategy: Any) -> Any:
     """The rows behind the prompt data loader, in its data set's order (as prepare_datasets)."""
     data, load = strategy.args.data, _host("openrlhf.datasets.utils").blending_datasets
@@ -143,11 +148,6 @@ def generate(engines: Sequence[Any], prompts: Sequence[list[int]], params: Seque
 def get(refs: Any) -> Any:
     """What Ray's references refer to."""
     return _host("ray").get(refs)
-
-
-def put(value: Any) -> Any:
-    """A reference that many workers can be given."""
-    return _host("ray").put(value)
 
 
 def reward_executor(args: Any) -> Any:

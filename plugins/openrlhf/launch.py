@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import Any
 
-from hdpo_env.errors import HdpoError
+from hdpo_env.errors import HdpoError, MissingDependencyError
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.methods import PLUGINS, chosen
-from hdpo_plugins.openrlhf.refusals import complaints
+from hdpo_plugins.openrlhf.refusals import complaints, model_complaints
 
 MARK = "--actor.model_name_or_path"  # a flag by which the right parser is known
 GROUP = "plugins of hdpo_env"
@@ -66,11 +66,22 @@ def enable(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Refuse what cannot work, then replace OpenRLHF's classes."""
     try:
         compat.check_version()
-        faults = list(complaints(flat(args), chosen(args.plugin)))
+        given = flat(args)
+        faults = [*complaints(given, chosen(args.plugin)), *model_complaints(given)]
     except HdpoError as error:
         faults = [str(error)]
     if faults:
         parser.error("\n  ".join(["--plugin cannot run like this:", *faults]))
+    try:
+        _swap()
+    except MissingDependencyError as error:
+        parser.error(str(error))
+    except ModuleNotFoundError as error:
+        wanted = f"pip install 'hdpo_env[train]' '{compat.INSTALL}'"
+        parser.error(f"--plugin needs the package {error.name}: {wanted}")
+
+
+def _swap() -> None:
     # Before the swap: the classes derive from those that are about to be replaced.
     from hdpo_plugins.openrlhf.nodes import check_nodes
     from hdpo_plugins.openrlhf.reference import TeacherModelActor

@@ -1,20 +1,24 @@
-"""Before anything is loaded: can every node of the Ray cluster import this package?"""
+"""Before anything is loaded: can every node of the Ray cluster run our workers?"""
 
 from __future__ import annotations
+
+from importlib.metadata import version
 
 from hdpo_env.errors import ConfigError
 from hdpo_plugins.openrlhf import compat
 
-SECONDS = 120  # a node whose workers do not start in this time is reported
+SECONDS = 300  # a node whose workers do not start in this time is reported
 
 
 def _probe() -> str:
-    """Runs on a node: the installed version of hdpo_env, or why it cannot be imported."""
+    """Runs on a node: the installed version of hdpo_env, or why its workers cannot be imported."""
     from importlib import import_module
     from importlib.metadata import version
 
     try:
-        import_module("hdpo_plugins.openrlhf.plugins")
+        for module in ("trainer", "worker", "reference"):
+            import_module(f"hdpo_plugins.openrlhf.{module}")
+        import_module("vllm")
         return version("hdpo_env")
     except Exception as error:  # whatever it is, the driver has to hear it
         return f"{type(error).__name__}: {error}"
@@ -25,18 +29,18 @@ _probe.__module__ = "__main__"
 
 
 def check_nodes() -> None:
-    """Refuse to start if a node lacks this package, or has another version of it.
+    """Refuse to start if a node lacks this package or its hosts, or has another version of it.
 
     Raises:
         ConfigError: names the nodes, what they answered, and the remedy.
     """
-    here = _probe()
+    here = version("hdpo_env")
     answers = compat.on_every_node(_probe, SECONDS)
     faults = [f"{node}: {answer}" for node, answer in answers.items() if answer != here]
     if faults:
         raise ConfigError(
             f"hdpo_env {here} runs here, but not on every node of the Ray cluster ("
             + "; ".join(faults)
-            + "): install the same version on each node, or send it along with `ray job submit "
-            '--runtime-env-json \'{"pip": ["hdpo_env"]}\'`'
+            + "): install the same version on each node, and what its workers import: "
+            f"pip install 'hdpo_env[train]' '{compat.INSTALL}'"
         )

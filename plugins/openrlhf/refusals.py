@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.ledgers import ledger_complaint
 from hdpo_plugins.openrlhf.plugins import Args, Plugin
 
@@ -38,9 +39,21 @@ _LIMITS = (
     (
         "data.max_images_per_prompt",
         0,
-        "privileged prompts are text, images cannot be put into them: use text prompts",
+        "privileged prompts are text, images cannot be put into them: use text prompts "
+        "and a model of text alone",
     ),
 )
+
+
+def model_complaints(args: Args) -> Iterator[str]:
+    """What the checkpoint itself rules out; OpenRLHF looks into its config."""
+    model = args["actor.model_name_or_path"]
+    if model and compat.reads_images(model):
+        yield (
+            f"--actor.model_name_or_path {model} reads images, and OpenRLHF then has a processor "
+            "where the plugins need a tokenizer, even if no prompt has an image: use a checkpoint "
+            "of text alone"
+        )
 
 
 def complaints(args: Args, plugins: Sequence[Plugin]) -> Iterator[str]:

@@ -51,13 +51,12 @@ class Worker:
         common, self.payloads = message[""], dict(message)
         self.step, self.total_steps = common["step"], common["total_steps"]
 
-    def reduced(self, values: list[float], *, largest: bool = False) -> list[float]:
-        """Each value added up over the ranks, or its largest; every rank must call it."""
+    def reduced(self, values: list[float]) -> list[float]:
+        """Each value added up over the ranks; every rank must call it."""
         if not values or not dist.is_initialized():
             return values
         together = torch.tensor(values, dtype=torch.float64, device=self.device)
-        op = dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM
-        dist.all_reduce(together, op=op, group=self._group())
+        dist.all_reduce(together, group=self._group())
         return together.tolist()
 
     def _group(self) -> Any:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,14 @@ def test_help_shows_openrlhfs_flags_and_ours():
 
 
 @pytest.mark.slow
-def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts():
-    """Exit code 2, as argparse does, and one sentence for each cause."""
+def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_path):
+    """Exit code 2, as argparse does, and one sentence for each cause, the checkpoint's too."""
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
     code, _, err = command(
         *LAUNCHER, "--plugin", "hdpo", "--plugin", "sdpg", "--train.async_enable",
         "--train.dynamic_batch_enable", "--rollout.n_samples_per_prompt", "4",
         "--vllm.num_engines", "1", "--hdpo.teacher", "ema", "--sdpg.teacher", "frozen",
-        "--sdpg.view", "none",
+        "--sdpg.view", "none", "--actor.model_name_or_path", str(tmp_path),
     )  # fmt: skip
     assert code == 2
     for named in (
@@ -53,6 +55,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts():
         "--plugin hdpo needs a verdict on every rollout",
         "pass --train.enable_ema",
         "--sdpg.*: distill weight is 0.001 but view is 'none'",
+        f"--actor.model_name_or_path {tmp_path} reads images, and OpenRLHF then has a processor",
     ):
         assert err.count(named) == 1, (named, err[-3000:])
 
@@ -83,6 +86,12 @@ ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memo
 nodes.check_nodes()
 print("same version everywhere")
 probe = cloudpickle.dumps(nodes._probe)
+for missing in ("jaxtyping", "vllm"):  # a node that has this package, and not what it needs
+    for name in [m for m in sys.modules if m.split(".")[0] in ("hdpo_plugins", "hdpo_env")]:
+        del sys.modules[name]
+    held, sys.modules[missing] = sys.modules.get(missing), None
+    print("without", missing, cloudpickle.loads(probe)())
+    sys.modules[missing] = held
 for name in [m for m in sys.modules if m.split(".")[0] == "hdpo_plugins"]:
     del sys.modules[name]
 sys.modules["hdpo_plugins"] = None  # a node on which it is not installed
@@ -96,6 +105,8 @@ def test_a_node_without_the_package_answers_with_its_reason():
     code, out, err = command("-c", CHECK)
     assert code == 0, err[-3000:]
     assert "same version everywhere" in out
+    assert "without jaxtyping ModuleNotFoundError" in out
+    assert "without vllm ModuleNotFoundError" in out
     assert "ModuleNotFoundError: No module named 'hdpo_plugins" in out
 
 
@@ -104,7 +115,7 @@ def test_nodes_that_differ_are_named_with_the_remedy(monkeypatch):
     from hdpo_env.errors import ConfigError
     from hdpo_plugins.openrlhf import compat, nodes
 
-    here = nodes._probe()
+    here = version("hdpo_env")
     answers = {"10.0.0.1": here, "10.0.0.2": "0.0.1", "10.0.0.3": "ModuleNotFoundError: hdpo"}
     monkeypatch.setattr(compat, "on_every_node", lambda function, seconds: answers)
     with pytest.raises(ConfigError) as refused:
@@ -112,3 +123,8 @@ def test_nodes_that_differ_are_named_with_the_remedy(monkeypatch):
     assert "10.0.0.1" not in str(refused.value)
     assert "10.0.0.2: 0.0.1; 10.0.0.3: ModuleNotFoundError" in str(refused.value)
     assert "install the same version" in str(refused.value)
+    assert f"pip install 'hdpo_env[train]' '{compat.INSTALL}'" in str(refused.value)
+    nodes_without = {"10.0.0.1": "ModuleNotFoundError: No module named 'vllm'"}
+    monkeypatch.setattr(compat, "on_every_node", lambda function, seconds: nodes_without)
+    with pytest.raises(ConfigError, match=r"10\.0\.0\.1: ModuleNotFoundError: .* 'vllm'"):
+        nodes.check_nodes()  # although this machine is no better

@@ -189,7 +189,9 @@ def test_third_parties_add_plugins_by_an_entry_point(monkeypatch):
 def test_untested_versions_are_refused_with_what_to_install(monkeypatch, found):
     """Nobody has tried the adapter on them; the sentence says which ones were tried."""
     monkeypatch.setattr(compat, "version", lambda name: found)
-    with pytest.raises(ConfigError, match=rf"openrlhf {found} .* install openrlhf==0\.11\.2"):
+    with pytest.raises(
+        ConfigError, match=rf"openrlhf {found} .* install openrlhf\[vllm\]==0\.11\.2"
+    ):
         compat.check_version()
 
 
@@ -207,13 +209,18 @@ def test_without_openrlhf_the_sentence_says_what_to_install(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(compat, "version", missing)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'openrlhf==0\.11\.2'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'openrlhf\[vllm\]==0\.11\.2'"):
         compat.check_version()
     monkeypatch.setitem(sys.modules, "openrlhf", None)
     for name in [m for m in sys.modules if m.startswith("openrlhf.")]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'openrlhf==0\.11\.2'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'openrlhf\[vllm\]==0\.11\.2'"):
         _ = compat.PPOTrainer
+    monkeypatch.setitem(sys.modules, "vllm", None)  # OpenRLHF installs without it
+    with pytest.raises(
+        MissingDependencyError, match=r"needs vllm: .* 'openrlhf\[vllm\]==0\.11\.2'"
+    ):
+        compat.sampling_params(3, {})
 
 
 def test_the_pth_line_does_nothing_elsewhere(monkeypatch, tmp_path):
