@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,9 @@ class Scorer:
     def __init__(self, args: Any) -> None:
         self._executor = compat.reward_executor(args)
         self._num_faults = 0
+        # One loop for good: an executor may keep a client's session, which belongs to its loop.
+        self._loop = asyncio.new_event_loop()
+        weakref.finalize(self, self._loop.close)
         if args.train.agent_func_path:
             self._ask: Any = getattr(self._executor, "score", None)
             if self._ask is None:
@@ -50,7 +54,15 @@ class Scorer:
 
     def verdicts(self, requests: Sequence[Request]) -> list[Verdict]:
         """One verdict a request, in order; a reward that fails abstains."""
-        return asyncio.run(self._all(requests))
+        before = self._num_faults
+        found = self._loop.run_until_complete(self._all(requests))
+        if requests and self._num_faults - before == len(requests):
+            log.error(
+                "the reward failed on all %d privileged completions of this step, and none of them "
+                "can teach: call it by hand on one prompt, completion and label",
+                len(requests),
+            )
+        return found
 
     async def _all(self, requests: Sequence[Request]) -> list[Verdict]:
         turn = asyncio.Semaphore(AT_ONCE)
