@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +46,12 @@ class Reread:
         return len(self.targets)
 
 
-def reread(experience: Any, prompts: Prompts, gate: str, worker: Any) -> Reread | None:
+def reread(
+    experience: Any, prompts: Prompts, gate: str, worker: Any, sums: MutableMapping[str, float]
+) -> Reread | None:
     """The rollouts that a gate lets in and a teacher can read.
+
+    Those that are too long for the teacher are counted in ``sums["left_out"]``: nothing is cut.
 
     None if there are none, unless parameters are partitioned (ZeRO-3): then every rank has to run
     the teacher's forward pass, and one without rollouts runs it on a single token.
@@ -61,7 +65,8 @@ def reread(experience: Any, prompts: Prompts, gate: str, worker: Any) -> Reread 
         start = int(mask[b].long().argmax()) + 1  # mask[t] is about token t + 1
         end = int(experience.attention_mask[b].sum())
         if teacher is None or len(teacher) + end - start > worker.args["data.max_len"]:
-            continue  # nothing is ever cut
+            sums["left_out"] += 1
+            continue
         chosen.append(b)
         texts.append((teacher, experience.sequences[b, start:end].tolist()))
         is_action.append(mask[b, start - 1 : end - 1])

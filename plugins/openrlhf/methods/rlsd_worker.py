@@ -34,7 +34,7 @@ class RlsdWorker(WorkerPart):
     ) -> Tensor | None:
         """Let the teacher read the tokens that were sampled."""
         self._teacher = None
-        found = reread(experience, self._prompts, "rlsd/gate_rate", self._worker)
+        found = reread(experience, self._prompts, "rlsd/gate_rate", self._worker, self._sums)
         if found is None:
             return None
         worker, batch = self._worker, found.batch
@@ -67,9 +67,12 @@ class RlsdWorker(WorkerPart):
 
     def sums(self) -> dict[str, float]:
         """This rank's sums of the step."""
-        return {name: float(self._sums[name]) for name in ("tokens", "change")}
+        return {name: float(self._sums[name]) for name in ("tokens", "change", "left_out")}
 
     def status(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Tokens that a teacher re-weighted, and by which share of their advantage on average."""
-        share = sums["change"] / max(1.0, sums["tokens"])
-        return {"rlsd/tokens": sums["tokens"], "rlsd/mean_change": share}
+        """Tokens that a teacher re-weighted, by which share on average, and rollouts too long."""
+        return {
+            "rlsd/tokens": sums["tokens"],
+            "rlsd/mean_change": sums["change"] / max(1.0, sums["tokens"]),
+            "rlsd/rollouts_left_out": sums["left_out"],
+        }

@@ -15,7 +15,7 @@ from hdpo_plugins.openrlhf import heads
 from hdpo_plugins.openrlhf.methods.reread import Prompts, Reread, reread
 from hdpo_plugins.openrlhf.plugins import WorkerPart
 
-NAMES = ("loss", "divergence", "tokens")
+NAMES = ("loss", "divergence", "tokens", "left_out")
 
 
 class SdpgWorker(WorkerPart):
@@ -57,7 +57,7 @@ class SdpgWorker(WorkerPart):
         self._term = None
         if self._beta == 0:
             return None
-        found = reread(experience, self._prompts, "sdpg/gate_rate", self._worker)
+        found = reread(experience, self._prompts, "sdpg/gate_rate", self._worker, self._sums)
         if found is None:
             return None
         hidden = self._hidden(found)
@@ -94,11 +94,16 @@ class SdpgWorker(WorkerPart):
         return {name: float(self._sums[name]) for name in NAMES}
 
     def status(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Beta, the gated tokens, their mean divergence in nats, and the mean of the term."""
+        """Beta, the mean of the term, the gated tokens, their mean divergence in nats.
+
+        Rollouts that are left out were let in and are too long to be read after the teacher's
+        prompt.
+        """
         return {
             "sdpg/beta": self._beta,
             "sdpg/loss": sums["loss"] / (self._worker.ranks * self._num_micro_steps),
             "sdpg/tokens": sums["tokens"],
+            "sdpg/rollouts_left_out": sums["left_out"],
             "sdpg/token_kl": sums["divergence"] / max(1.0, sums["tokens"]),
         }
 

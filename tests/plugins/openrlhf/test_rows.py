@@ -63,7 +63,7 @@ def test_student_and_teacher_rows_are_the_same_tokens_in_the_same_order(experien
     prompts |= {(name, "2"): [4] for name in experience.prompts}  # another question
     longest = max(len(ids) for ids in prompts.values()) + experience.sequences.shape[1]
     worker = SimpleNamespace(pad_id=0, is_partitioned=partitioned, args={"data.max_len": longest})
-    found = reread(experience, prompts, "g", worker)
+    found = reread(experience, prompts, "g", worker, {})
     gated = [b for b, g in enumerate(experience.info["g"]) if g > 0]
     if not gated and not partitioned:
         assert found is None
@@ -87,7 +87,7 @@ def test_student_and_teacher_rows_are_the_same_tokens_in_the_same_order(experien
 
 
 def test_a_rollout_that_is_too_long_for_the_teacher_is_left_out():
-    """Its prompt and the completion must fit --data.max_len together; nothing is cut."""
+    """Its prompt and the completion must fit --data.max_len together; it is counted, not cut."""
     experience = SimpleNamespace(
         sequences=torch.tensor([[5, 6, 7], [5, 6, 0]]),
         attention_mask=torch.tensor([[1, 1, 1], [1, 1, 0]]),
@@ -98,7 +98,9 @@ def test_a_rollout_that_is_too_long_for_the_teacher_is_left_out():
     )
     worker = SimpleNamespace(pad_id=0, is_partitioned=False, args={"data.max_len": 4})
     prompts = {("a", "1"): [1, 1, 1], ("b", "1"): [1, 1, 1]}
-    assert reread(experience, prompts, "g", worker).targets.tolist() == [6]
+    sums = {"left_out": 0.0}
+    assert reread(experience, prompts, "g", worker, sums).targets.tolist() == [6]
+    assert sums == {"left_out": 1.0}
 
 
 @pytest.fixture(scope="module")
