@@ -37,6 +37,9 @@ class Controller:
         self.generate: dict[str, Any] = {}
         on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
         self.parts: dict[str, ControllerPart] = {p.name: p.controller(self) for p in on}
+        # By which a problem's question is found in its prompt, and with it the ledger's id.
+        flags = [f"{name}.template" for name in (*self.parts, "hdpo")]
+        self._template = next(self.args[flag] for flag in flags if flag in self.args)
         self._seen: list[GroupRecord] = []
         self._numbers: dict[str, float] = {}
         self.ledger = open_ledger(self.args)  # last: what was refused above leaves no open file
@@ -93,7 +96,7 @@ class Controller:
         threshold = self.args["hdpo.cliff_threshold"]
         for group in self._seen:
             self.ledger.append(
-                self.source.problem_id(group.prompt, group.label, self.args["hdpo.template"]),
+                self.source.problem_id(group.prompt, group.label, self._template),
                 step=self.step,
                 num_correct=group.correct.count(True),
                 num_wrong=group.correct.count(False),

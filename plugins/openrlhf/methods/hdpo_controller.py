@@ -33,7 +33,7 @@ class HdpoController(ControllerPart):
         self._template = controller.args["hdpo.template"]
         self._scorer = Scorer(controller.trainer.args)
         controller.source.check(config.view, self._template, "hdpo")
-        self._pairs: list[Pair] = []
+        self._waiting: list[tuple[int | None, Pair]] = []  # row of the data set, its pair
         self._numbers: dict[str, float] = {}
 
     def after_generation(self, groups: Sequence[GroupRecord]) -> None:
@@ -45,16 +45,18 @@ class HdpoController(ControllerPart):
         cliff_of = {id(r): c for c, group in zip(cliffs, rollouts, strict=True) for r in group}
         for rollout in selection.kept:
             cliff = cliff_of[id(rollout)]
-            self._pairs.append(pair_of(cliff, rollout))
             row = self._hub.source.row(cliff.group.prompt, cliff.group.label)
-            self._hub.reentry.add(row, self._hub.step)
+            self._waiting.append((row, pair_of(cliff, rollout)))
         self._count(found, cliffs, rollouts, selection)
 
     def payloads(self, samples: Sequence[Any], ranks: int) -> list[Any]:
         """Every rank's share of the pairs, as even as it can be; some may get none."""
-        pairs, self._pairs = self._pairs, []
+        waiting, self._waiting = self._waiting, []
         if self._hub.step <= self._hub.args["critic.freezing_steps"]:
-            pairs = []  # the policy is not trained yet
+            waiting = []  # the policy is not trained yet
+        for row in dict.fromkeys(row for row, _ in waiting):
+            self._hub.reentry.add(row, self._hub.step)
+        pairs = [pair for _, pair in waiting]
         if self._config.teacher == "frozen" and self._hub.args["ds.lora.rank"] == 0:
             group = self._hub.trainer.reference_model_group
             pairs = with_frozen_teacher(pairs, group, self._config.top_k)
@@ -71,8 +73,10 @@ class HdpoController(ControllerPart):
 
     def _tried(self, found: Sequence[GroupRecord]) -> list[Cliff]:
         cliffs: list[Cliff] = []
+        # A generation of which OpenRLHF made no step leaves its cliffs to the next one.
+        room = self._config.max_cliff_prompts - len({row for row, _ in self._waiting})
         for group in {asked_key(g.prompt, g.label): g for g in found}.values():
-            if len(cliffs) == self._config.max_cliff_prompts:
+            if len(cliffs) >= room:
                 break
             teacher = self._hub.teacher_ids(group, self._config.view, self._template)
             if teacher is not None:

@@ -1,6 +1,7 @@
 """The controller's half of HDPO: real rewards, prompts and ledger, with a scripted engine."""
 
 from collections import Counter
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -95,10 +96,14 @@ def start(monkeypatch, tmp_path):
     monkeypatch.setattr(compat, "training_rows", lambda strategy: ROWS)
     made = []
 
-    def make(script, **changed):
-        made.append(Controller(trainer_of(tmp_path, script, **changed)))
+    def of(trainer):
+        made.append(Controller(trainer))
         return made[-1]
 
+    def make(script, **changed):
+        return of(trainer_of(tmp_path, script, **changed))
+
+    make.of, make.trainer = of, partial(trainer_of, tmp_path)
     yield make
     for controller in made:
         controller.close()
@@ -213,6 +218,37 @@ def test_going_back_to_a_checkpoint_cuts_later_groups_off_the_ledger(start, tmp_
     counts = [events[f"num_{kind}"][mixed].tolist() for kind in ("correct", "wrong", "abstained")]
     assert counts == [[1, 1]] * 3
     assert set(events["policy"]) == {"tiny"}
+
+
+def test_a_ledger_on_another_node_is_named_as_a_cause(start):
+    """The checkpoint knows of a group that is not in the ledger which this node sees."""
+    from hdpo_env.errors import CheckpointError
+
+    controller = start({teacher_text(0): ["0."] * 3})
+    controller.saw(groups_of("ww"), {})
+    controller.close_step()
+    saved = controller.state()
+    saved["ledger"] = {"num_events": 2}
+    with pytest.raises(CheckpointError, match=r"lost events: .* a folder that every node sees"):
+        controller.load_state(saved)
+
+
+def test_the_ledgers_ids_follow_the_template_of_a_plugin_that_is_on(start, tmp_path):
+    """With SDPG alone the question stands in SDPG's template, whatever HDPO's would be."""
+    from hdpo_env.cliffs.summary import read_ledger
+    from hdpo_env.types import Problem
+
+    sdpg = SimpleNamespace(
+        weight=0.1, view="solution", template="chain", teacher="drifting", warmup_steps=0,
+        decay_steps=0, gate="positive_advantage",
+    )  # fmt: skip
+    trainer = start.trainer({}, hdpo__template="hdpo")
+    trainer.args.plugin, trainer.args.sdpg = ["sdpg"], sdpg
+    controller = start.of(trainer)
+    controller.saw(groups_of("ww"), {})
+    controller.close_step()
+    [found] = read_ledger(tmp_path / "ckpt" / "ledger").columns()["problem_id"]
+    assert found == Problem("1+0", ("1",)).id
 
 
 def test_an_agent_without_a_score_is_refused_with_its_signature(start, tmp_path):
