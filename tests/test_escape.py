@@ -169,6 +169,29 @@ def test_answers_before_derivations() -> None:
     assert not states_early(rollout("nothing", None))
 
 
+@pytest.mark.parametrize(
+    ("text", "is_early"),
+    [
+        (r"Each of the 12 boxes has two halves that we add, so the answer is \boxed{2}.", False),
+        ("There are 2 trains and each of them runs for hours, so the answer is 2.", False),
+        ("2.5 is what is left when all of this is added up, so it is 2", False),
+        ("2,000 is what is left when all of this is added up; half is 2", False),
+        ("2 trains meet where the road and the rails cross, and so many stay: it is 2.", False),
+        (r"The answer is 2. To see it, count the halves of each box: \boxed{2}", True),
+        ("Answer: $2$, for there are as many halves as boxes, which makes 2", True),
+        (r"2. To see why, count the halves of each of the boxes: \boxed{2}", True),
+        (r"It is \boxed{2}. Count the halves of each of the boxes, which makes 2.", True),
+        ("x = 2, since there are as many halves as boxes, which makes it x = 2", True),
+        ("2", True),
+    ],
+)
+def test_an_early_answer_is_a_statement_of_it(text: str, is_early: bool) -> None:
+    """Digits of the question or of another number are not the answer; blurted out, it is early."""
+    verdict = Verdict(Outcome.CORRECT, "2")
+    rollout = Rollout(Prompt("p", ()), Completion((1,), text), verdict, None)
+    assert states_early(rollout) == is_early
+
+
 def test_no_cliff_is_refused() -> None:
     """There is nothing to audit on."""
     with pytest.raises(DataError, match="no cliffs"):

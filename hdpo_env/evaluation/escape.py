@@ -25,6 +25,14 @@ BEFORE = 8  # words before the answer from which on something may be called a de
 HALF = "prefix:0.5"  # the view in which the student gets half of a privileged derivation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_GIVEN = (  # what a statement of the answer begins with, and what it ends with
+    (r"\\(?:boxed|fbox)\s*\{\s*", ""),
+    (r"\b(?:answer|result)\b(?:[^.\n]{0,40}?\bis\b|\s*[:=])[\s:=$*({\[\\]*", ""),
+    (
+        r"(?:\A|\b(?:it is|it's|i get|we get)\b)[\s$*({\[\\]*(?:[a-z]\s*=\s*)?",
+        r"[\s$*)}\]\\]*(?:\Z|[.,;:!\n]|because\b|since\b)",
+    ),
+)
 
 
 PromptOf = Callable[[Problem], Prompt]
@@ -215,12 +223,26 @@ def copy_ratio(text: str, context: str) -> float:
 
 
 def states_early(rollout: Rollout) -> bool:
-    """Whether the final answer stands before there is anything that could be its derivation."""
+    """Whether the final answer is stated before there is anything that could be its derivation.
+
+    Stated is boxed, called the answer, or alone in its clause; if it nowhere is, where it stands
+    last. The same digits as a part of the question or of another number are no statement.
+    """
     answer, text = rollout.verdict.extracted, rollout.completion.text
-    if not answer:
-        return False
-    place = text.find(answer)
-    return place >= 0 and len(words(text[:place])) < BEFORE
+    place = _stated_at(answer, text) if answer else None
+    return place is not None and len(words(text[:place])) < BEFORE
+
+
+def _stated_at(answer: str, text: str) -> int | None:
+    whole = rf"(?<![\w.])({re.escape(answer)})(?![\w]|[.,]\d)"
+    stated = [
+        found.start(1)
+        for before, after in _GIVEN
+        if (found := re.search(before + whole + after, text, re.IGNORECASE))
+    ]
+    if stated:
+        return min(stated)
+    return max((found.start() for found in re.finditer(whole, text)), default=None)
 
 
 def gives_away(rollout: Rollout) -> bool:
