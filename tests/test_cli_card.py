@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hdpo_env.cli import main
+from hdpo_env.cliffs import Beta, Retry
 
 DOUBT = "do not pin"
 
@@ -29,6 +30,45 @@ def test_the_card_doubts_what_the_screen_doubts(
     assert (DOUBT in capsys.readouterr().out) is doubtful
     sure, bought = (tmp_path / "card" / "card.md").read_text().split("## How sure")[1].split("## ")
     assert (DOUBT in sure, DOUBT in bought) == (doubtful, doubtful)
+
+
+def test_a_threshold_reaches_every_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a cliff of at most one success becomes is not what a cliff of none becomes."""
+    path = _write(tmp_path / "r.jsonl", [0, 0, 0, 1, 1, 3, 8])
+    printed, cards = [], []
+    for threshold in ("0", "1"):
+        folder = tmp_path / threshold
+        words = ["--threshold", threshold, "--card", str(folder)]
+        assert main(["cliffs", str(path), *words]) == 0
+        printed.append(capsys.readouterr().out)
+        cards.append(json.loads((folder / "card.json").read_text()))
+    strict, loose = (card["facts"]["posterior"] for card in cards)
+    assert (strict["a"], strict["b"]) == (loose["a"], loose["b"])  # the pass rates are as they are
+    prior = Beta(strict["a"], strict["b"])
+    assert strict["p_not_cliff"] == pytest.approx(prior.updated(0, 8).p_not_cliff(8))
+    assert loose["p_not_cliff"] == pytest.approx(Retry(prior, 8, 1).escape_rate)
+    for text, facts in zip(printed, (strict, loose), strict=True):
+        assert f"in the next 8 with probability {facts['p_not_cliff']:.2f}" in " ".join(
+            text.split()
+        )
+    [few], [many] = ([r for r in c["budget"] if r["group_size"] == 8] for c in cards)
+    assert few["cliff_rate"] == pytest.approx(prior.p_all_fail(8))
+    assert many["cliff_rate"] == pytest.approx(prior.p_at_most(1, 8))
+    assert "group without a success: an event" in (tmp_path / "0/card.md").read_text()
+    assert "group with at most 1 success: an event" in (tmp_path / "1/card.md").read_text()
+
+
+def test_a_success_under_the_threshold_is_no_phantom(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One right of eight is rewarded differently from the rest, as it should be."""
+    path = tmp_path / "r.jsonl"
+    rows = [{"problem_id": i, "reward": int(k < i % 2)} for i in range(4) for k in range(8)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["cliffs", str(path), "--threshold", "1", "--causes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["phantom_rate"] == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hdpo_env.cliffs.groups import (
     states_an_answer,
 )
 from hdpo_env.cliffs.ledger import LedgerWriter
-from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, fit_prior, plan_budget
+from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, Retry, fit_prior, plan_budget
 from hdpo_env.cliffs.sampler import CliffSampler
 from hdpo_env.cliffs.summary import Ledger, read_ledger
 from hdpo_env.cliffs.transitions import EscapeTime, Transition
@@ -35,6 +35,7 @@ __all__ = [
     "Beta",
     "PriorFit",
     "fit_prior",
+    "Retry",
     "BudgetRow",
     "plan_budget",
     "LedgerWriter",

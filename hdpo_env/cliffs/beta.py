@@ -54,6 +54,25 @@ class Beta:
         """``E[p^k]``, the chance that a group of k is saturated; 1 for k = 0."""
         return Beta(self.b, self.a).p_all_fail(k)
 
+    def p_at_most(self, num_correct: int, k: int) -> float:
+        """The chance that no more than this many of k new rollouts succeed (beta-binomial).
+
+        ``sum over c <= num_correct of C(k, c) B(a + c, b + k - c) / B(a, b)``; 1 from k on.
+
+        >>> round(Beta(1, 1).p_at_most(1, k=4), 9)  # of 0 to 4 successes each is as likely
+        0.4
+        """
+        if num_correct >= k:
+            return 1.0
+        # Term by term in logarithms: the first may be too small for a float where the sum is not.
+        term = sum(log1p(-self.a / (self.a + self.b + j)) for j in range(k))
+        total = exp(term)
+        for c in range(num_correct):
+            odds = (k - c) * (self.a + c) / ((c + 1) * (self.b + k - c - 1))
+            term += log(odds)
+            total += exp(term)
+        return min(1.0, total)
+
     def p_not_cliff(self, k: int) -> float:
         """The chance that at least one of k new rollouts succeeds."""
         return 1.0 - self.p_all_fail(k)

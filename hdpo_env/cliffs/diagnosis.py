@@ -38,7 +38,7 @@ class Vitals:
     """What a diagnosis is made from.
 
     ``metrics`` are means over the last steps of a run, by the names of ``metrics.jsonl``; {} for
-    rollouts from elsewhere. ``phantom_rate`` is the share of cliffs whose rollouts were rewarded
+    rollouts from elsewhere. ``phantom_rate`` is the share of cliffs whose failures were rewarded
     differently all the same; None where the reward is the verdict's or is not known.
     """
 
@@ -157,8 +157,8 @@ def _phantom(vitals: Vitals) -> Symptom | None:
     if not vitals.phantom_rate:
         return None
     return Symptom(
-        f"{percent(vitals.phantom_rate)} of cliffs get a phantom gradient: their rollouts all "
-        "failed and were rewarded differently",
+        f"{percent(vitals.phantom_rate)} of cliffs get a phantom gradient: their "
+        "failures were rewarded differently",
         "give reward for form only beside a success, or set the advantages of cliffs to 0",
     )
 

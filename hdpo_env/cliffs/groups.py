@@ -85,18 +85,21 @@ def group_rates(groups: Sequence[Group], *, threshold: float = 0.0) -> GroupRate
 
 
 def phantom_gradient_rate(
-    groups: Sequence[Group], shaped_reward: Callable[[Rollout], float]
+    groups: Sequence[Group],
+    shaped_reward: Callable[[Rollout], float],
+    *,
+    threshold: float = 0.0,
 ) -> float | None:
-    """The share of cliffs that would still get a policy gradient under a shaped reward.
+    """The share of cliffs whose failures a shaped reward would still tell apart.
 
-    Such a gradient is a phantom: it rewards format or length among rollouts that all failed.
-    None when no group is a cliff.
+    Such a gradient is a phantom: it rewards format or length among rollouts that failed. ``None``
+    when no group is a cliff, which is one with at most ``threshold`` successes.
     """
-    cliffs = [group for group in groups if classify(group) is GroupKind.CLIFF]
+    cliffs = [g for g in groups if classify(g, threshold=threshold) is GroupKind.CLIFF]
     if not cliffs:
         return None
-    spread = [len({shaped_reward(rollout) for rollout in g.rollouts}) > 1 for g in cliffs]
-    return sum(spread) / len(cliffs)
+    failures = [[r for r in g.rollouts if r.verdict.correct is False] for g in cliffs]
+    return sum(len({shaped_reward(r) for r in failed}) > 1 for failed in failures) / len(cliffs)
 
 
 def states_an_answer(rollout: Rollout) -> float:

@@ -148,6 +148,55 @@ def _uphill(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Retry:
+    """What to expect of a cliff of k rollouts when the same prompt gets another k.
+
+    A cliff has at most ``threshold`` successes, of which it is not known how many: the belief is
+    a mixture of ``Beta(a + c, b + k - c)``, weighted by how likely c successes are.
+
+    >>> Retry(Beta(1, 1), 8) == Retry(Beta(1, 1), 8, threshold=0)
+    True
+    >>> round(Retry(Beta(1, 1), 8).escape_rate, 3), round(Retry(Beta(1, 1), 8, 1).escape_rate, 3)
+    (0.471, 0.329)
+    """
+
+    prior: Beta
+    k: int
+    threshold: int = 0
+
+    @property
+    def beliefs(self) -> list[tuple[float, Beta]]:
+        """The weights, which sum to 1, and what is believed with each number of successes."""
+        most = min(self.threshold, self.k - 1)  # with k of k a group is saturated
+        upto = [self.prior.p_at_most(c, self.k) for c in range(most + 1)]
+        weights = [high - low for low, high in zip([0.0, *upto], upto, strict=False)]
+        after = [self.prior.updated(c, self.k - c) for c in range(most + 1)]
+        if upto[-1] == 0:  # too rare for a float: the most successes are then the likeliest
+            return [(1.0, after[-1])]
+        return [(w / upto[-1], belief) for w, belief in zip(weights, after, strict=True)]
+
+    @property
+    def pass_rate(self) -> float:
+        """The expected pass rate of such a problem."""
+        return sum(w * belief.mean for w, belief in self.beliefs)
+
+    @property
+    def escape_rate(self) -> float:
+        """The chance that the next k have more than ``threshold`` successes."""
+        most = min(self.threshold, self.k - 1)
+        return sum(w * (1.0 - belief.p_at_most(most, self.k)) for w, belief in self.beliefs)
+
+    @property
+    def expected_rollouts(self) -> float:
+        """Rollouts drawn until the cliff has opened, giving up after k."""
+        most = min(self.threshold, self.k - 1)
+        return sum(
+            w * sum(belief.p_at_most(most, drawn) for drawn in range(self.k))
+            for w, belief in self.beliefs
+        )
+
+
+@dataclass(frozen=True)
 class BudgetRow:
     """What one group size buys out of a fixed number of rollouts."""
 
@@ -166,12 +215,18 @@ class BudgetRow:
 
 
 def plan_budget(
-    prior: Beta, *, num_rollouts: int, group_sizes: Sequence[int] = (4, 8, 16, 32, 64)
+    prior: Beta,
+    *,
+    num_rollouts: int,
+    group_sizes: Sequence[int] = (4, 8, 16, 32, 64),
+    threshold: int = 0,
 ) -> list[BudgetRow]:
     """Compare group sizes for one step of ``num_rollouts`` rollouts, most mixed groups first.
 
+    A group with at most ``threshold`` successes is a cliff, as for `classify`.
+
     Raises:
-        ConfigError: a group size is below 1 or larger than the budget.
+        ConfigError: a group size is below 1 or larger than the budget, or a negative threshold.
 
     >>> best = plan_budget(Beta(0.4, 1.2), num_rollouts=512)[0]
     >>> best.group_size, best.num_prompts, round(best.cliff_rate, 2)
@@ -181,14 +236,16 @@ def plan_budget(
         raise ConfigError(
             f"group size {bad[0]} does not fit {num_rollouts} rollouts: choose 1 to {num_rollouts}"
         )
-    rows = [_row(prior, num_rollouts // k, k) for k in group_sizes]
+    if threshold < 0:
+        raise ConfigError(f"threshold {threshold} is negative: 0 means that no rollout succeeded")
+    rows = [_row(prior, num_rollouts // k, k, threshold) for k in group_sizes]
     return sorted(rows, key=lambda row: -row.num_mixed)
 
 
-def _row(prior: Beta, num_prompts: int, k: int) -> BudgetRow:
-    cliff, saturated = prior.p_all_fail(k), prior.p_all_pass(k)
-    after = prior.updated(0, k)
-    escape = after.p_not_cliff(k)
+def _row(prior: Beta, num_prompts: int, k: int, threshold: int) -> BudgetRow:
+    cliff, saturated = prior.p_at_most(min(threshold, k - 1), k), prior.p_all_pass(k)
+    retry = Retry(prior, k, threshold)
+    escape = retry.escape_rate
     return BudgetRow(
         group_size=k,
         num_prompts=num_prompts,
@@ -196,5 +253,5 @@ def _row(prior: Beta, num_prompts: int, k: int) -> BudgetRow:
         saturated_rate=saturated,
         num_mixed=num_prompts * (1 - cliff - saturated),
         escape_rate=escape,
-        cost_per_escape=after.expected_rollouts(k) / escape,
+        cost_per_escape=retry.expected_rollouts / escape,
     )

@@ -40,7 +40,13 @@ def card_of(
         prior = Beta(posterior["a"], posterior["b"])
         sizes = [k for k in GROUP_SIZES if k <= num_rollouts]
         budget = [
-            asdict(row) for row in plan_budget(prior, num_rollouts=num_rollouts, group_sizes=sizes)
+            asdict(row)
+            for row in plan_budget(
+                prior,
+                num_rollouts=num_rollouts,
+                group_sizes=sizes,
+                threshold=facts["threshold"],
+            )
         ]
     return {
         "version": VERSION,
@@ -101,8 +107,8 @@ def markdown(card: Mapping[str, Any]) -> str:
         parts.append(f"Suspected wrong gold answers: {', '.join(ids[:_MAX_IDS])}{more}.")
     if rate := facts.get("phantom_rate"):
         parts.append(
-            f"Phantom gradient: in {rate:.3f} of the cliffs all rollouts failed and were rewarded "
-            "differently, which trains form or length."
+            f"Phantom gradient: in {rate:.3f} of the cliffs failures were rewarded differently, "
+            "which trains form or length."
         )
     if facts["posterior"]:
         parts += ["## How sure", _posterior(facts["posterior"])]
@@ -131,7 +137,7 @@ def _opening(facts: Mapping[str, Any]) -> str:
         f"pass rate {rate}; {counted(facts['abstentions'], 'abstention')}, "
         f"{counted(facts['malformed_lines'], 'malformed line')}; "
         f"{counted(len(facts['never_solved']), 'problem')} never solved. A cliff is a "
-        "group without a success: an event, not a property of the problem."
+        f"group {_few(facts['threshold'])}: an event, not a property of the problem."
     )
 
 
@@ -139,11 +145,16 @@ def _posterior(posterior: Mapping[str, Any]) -> str:
     k = posterior["group_size"]
     doubt = " (the counts do not pin it down)" if posterior["is_bounded"] else ""
     return (
-        f"Pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}){doubt}. A problem "
-        f"that failed {k} times succeeds at least once in the next {k} with probability "
+        f"Pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}){doubt}. A cliff "
+        f"of {k} rollouts is none in the next {k} with probability "
         f"{posterior['p_not_cliff']:.2f}; one rollout of it succeeds with probability "
         f"{posterior['cliff_pass_rate']:.4f}."
     )
+
+
+def _few(threshold: int) -> str:
+    few = {0: "without a success", 1: "with at most 1 success"}
+    return few.get(threshold, f"with at most {threshold} successes")
 
 
 def _budget(budget: list[Mapping[str, Any]]) -> str:

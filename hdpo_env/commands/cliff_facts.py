@@ -6,7 +6,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-from hdpo_env.cliffs import GroupRates, classify_correct, fit_prior
+from hdpo_env.cliffs import GroupRates, Retry, classify_correct, fit_prior
 from hdpo_env.commands.tally import Tally
 from hdpo_env.errors import DataError
 from hdpo_env.types import GroupKind
@@ -44,12 +44,13 @@ def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
         "pass_rate": correct / (correct + wrong) if correct + wrong else None,
         "problems": len({problem for problem, _ in tally.groups}),
         "groups": rates.num_groups,
+        "threshold": threshold,
         "group_size": [min(sizes), max(sizes)],
         "kinds": {
             k.value: {"groups": getattr(rates, f"num_{k.value}"), "rate": rates.rate(k)}
             for k in GroupKind
         },
-        "posterior": _posterior(tally, sizes),
+        "posterior": _posterior(tally, sizes, threshold),
         "never_solved": [problem for problem, is_solved in solved.items() if not is_solved],
     }
 
@@ -67,7 +68,7 @@ def _kind(correct: int, wrong: int, abstained: int, threshold: int) -> GroupKind
     return classify_correct(verdicts, threshold=threshold)
 
 
-def _posterior(tally: Tally, sizes: Counter[int]) -> dict[str, Any] | None:
+def _posterior(tally: Tally, sizes: Counter[int], threshold: int) -> dict[str, Any] | None:
     # Each group is one draw from the pass rates, also where a problem has several groups.
     size, _ = sizes.most_common(1)[0]
     if size < 2 or len(tally.groups) < 2:
@@ -76,12 +77,12 @@ def _posterior(tally: Tally, sizes: Counter[int]) -> dict[str, Any] | None:
     if not counts:
         return None
     fit = fit_prior(counts)
-    after = fit.prior.updated(0, size)
+    cliff = Retry(fit.prior, size, threshold)
     return {
         "a": fit.prior.a,
         "b": fit.prior.b,
         "is_bounded": fit.is_bounded,
         "group_size": size,
-        "p_not_cliff": after.p_not_cliff(size),
-        "cliff_pass_rate": after.mean,
+        "p_not_cliff": cliff.escape_rate,
+        "cliff_pass_rate": cliff.pass_rate,
     }

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -20,6 +20,9 @@ from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
 from hdpo_env.errors import ConfigError
 from hdpo_env.verifiers import VERIFIERS
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MAX_IDS = 20  # ids printed; --ids writes them all
 
@@ -64,6 +67,9 @@ def run(options: Options) -> int:
     if options.causes and Path("-") in options.files:
         raise ConfigError("--causes reads the rollouts twice: give a file instead of -")
     check_out("--ids", options.ids, options.files)
+    if options.card is not None:
+        for name in ("card.md", "card.json"):
+            check_out("--card", options.card / name, options.files)
     VERIFIERS[options.verifier]  # an unknown name is refused before a million lines are read
     tally = Tally()
     for path in options.files:
@@ -78,17 +84,21 @@ def run(options: Options) -> int:
             "suspected_wrong_golds": suspects(details.findings),
             "phantom_rate": details.phantom_rate,
         }
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print_table(facts)
+    _write(tally, facts, options)
+    return 0
+
+
+def _write(tally: Tally, facts: dict[str, Any], options: Options) -> None:
     if options.ids is not None:
         options.ids.write_text("".join(f"{i}\n" for i in facts["never_solved"]), encoding="utf-8")
     if options.card is not None:
         data = options.data or ", ".join(path.name for path in options.files)
         names = {"data": data, "model": options.model, "num_rollouts": options.budget}
         write_card(card_of(tally, facts, **names), options.card)
-    if options.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        _print_table(facts, options)
-    return 0
 
 
 def _read(path: Path, line_format: LineFormat) -> Tally:
@@ -102,10 +112,41 @@ def _details(tally: Tally, options: Options) -> Details | None:
     return read_details(formats, options.threshold) if formats else None
 
 
-def _print_table(facts: dict[str, Any], options: Options) -> None:
+def _print_table(facts: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(_kinds_table(facts))
+    rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
+    console.print(
+        f"{counted(facts['rollouts'], 'rollout')} of {counted(facts['problems'], 'problem')}, "
+        f"pass rate {rate}, {counted(facts['abstentions'], 'abstention')}, "
+        f"{counted(facts['malformed_lines'], 'malformed line')}",
+        soft_wrap=True,
+    )
+    if facts["group_size"][1] == 1:
+        console.print("Every group has one rollout: a cliff is then only a wrong answer.")
+    if posterior := facts["posterior"]:
+        console.print(_posterior_sentence(posterior), soft_wrap=True)
+    if found := facts.get("causes"):
+        console.print(_causes_table(found))
+    if ids := facts.get("suspected_wrong_golds"):
+        shown = " ".join(ids[:_MAX_IDS])
+        console.print(Text(f"suspected wrong golds ({len(ids):,}): {shown}"), soft_wrap=True)
+    if rate := facts.get("phantom_rate"):
+        console.print(
+            f"{rate:.2f} of the cliffs get a phantom gradient: all failed, rewarded differently",
+            soft_wrap=True,
+        )
+    if never := facts["never_solved"]:
+        shown = " ".join(never[:_MAX_IDS])
+        more = f" ... ({len(never) - _MAX_IDS:,} more: --ids FILE)" if len(never) > _MAX_IDS else ""
+        console.print(Text(f"never solved ({len(never):,}): {shown}{more}"), soft_wrap=True)
+
+
+def _kinds_table(facts: dict[str, Any]) -> Table:
+    from rich.table import Table
 
     low, high = facts["group_size"]
     size = f"{low}" if low == high else f"{low} to {high}"
@@ -115,39 +156,18 @@ def _print_table(facts: dict[str, Any], options: Options) -> None:
         table.add_column(name, justify="left" if name == "kind" else "right")
     for kind, row in facts["kinds"].items():
         table.add_row(kind, f"{row['groups']:,}", f"{row['rate']:.4f}")
-    console = Console(highlight=False)
-    console.print(table)
-    rate = "unknown" if facts["pass_rate"] is None else f"{facts['pass_rate']:.4f}"
-    console.print(
-        f"{counted(facts['rollouts'], 'rollout')} of {counted(facts['problems'], 'problem')}, "
-        f"pass rate {rate}, {counted(facts['abstentions'], 'abstention')}, "
-        f"{counted(facts['malformed_lines'], 'malformed line')}",
-        soft_wrap=True,
-    )
-    if high == 1:
-        console.print("Every group has one rollout: a cliff is then only a wrong answer.")
-    if posterior := facts["posterior"]:
-        console.print(_posterior_sentence(posterior), soft_wrap=True)
-    if found := facts.get("causes"):
-        causes_table = Table(title="why groups failed")
-        for name in ("cause", "groups", "what to do"):
-            causes_table.add_column(name, justify="right" if name == "groups" else "left")
-        for name, number in found.items():
-            causes_table.add_row(ABOUT[Cause(name)], f"{number:,}", REMEDY[Cause(name)])
-        console.print(causes_table)
-    if ids := facts.get("suspected_wrong_golds"):
-        shown = " ".join(ids[:_MAX_IDS])
-        console.print(Text(f"suspected wrong golds ({len(ids):,}): {shown}"), soft_wrap=True)
-    if rate := facts.get("phantom_rate"):
-        console.print(
-            f"{rate:.2f} of the cliffs get a phantom gradient: all failed, rewarded differently",
-            soft_wrap=True,
-        )
-    never = facts["never_solved"]
-    if never:
-        shown = " ".join(never[:_MAX_IDS])
-        more = f" ... ({len(never) - _MAX_IDS:,} more: --ids FILE)" if len(never) > _MAX_IDS else ""
-        console.print(Text(f"never solved ({len(never):,}): {shown}{more}"), soft_wrap=True)
+    return table
+
+
+def _causes_table(found: dict[str, int]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="why groups failed")
+    for name in ("cause", "groups", "what to do"):
+        table.add_column(name, justify="right" if name == "groups" else "left")
+    for name, number in found.items():
+        table.add_row(ABOUT[Cause(name)], f"{number:,}", REMEDY[Cause(name)])
+    return table
 
 
 def _posterior_sentence(posterior: dict[str, Any]) -> str:

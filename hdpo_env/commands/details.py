@@ -34,7 +34,7 @@ _ABSTENTIONS = (Outcome.TIMEOUT, Outcome.ERROR, Outcome.BAD_GOLD)
 class GroupDetail:
     """Outcomes of one group, the final answers judged wrong, and failures that read as right.
 
-    ``rewards`` are the ends of what its rollouts were trained on; None if the file does not say.
+    ``rewards`` are the ends of what its failures were trained on; None if the file does not say.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -80,7 +80,8 @@ class DetailReader:
             self._file(one, self.reader.correct(one), detail)
 
     def _file(self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail) -> None:
-        detail.note_reward(row.get("shaped", self.reader.text(row, "reward")))
+        if correct is False:
+            detail.note_reward(row.get("shaped", self.reader.text(row, "reward")))
         outcome = Outcome.CORRECT if correct else self._outcome(row, correct, detail)
         detail.outcomes[outcome.value] += 1
 
@@ -122,8 +123,8 @@ class DetailReader:
 class Details:
     """What the groups of some files are, and why those without a success failed.
 
-    ``phantom_rate`` is the share of cliffs whose rollouts were rewarded differently, so that form
-    or length was trained among failures; None without cliffs whose rewards the files give.
+    ``phantom_rate`` is the share of cliffs whose failures were rewarded differently, so that form
+    or length was trained among them; None without cliffs whose rewards the files give.
     """
 
     kinds: GroupRates

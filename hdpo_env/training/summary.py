@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hdpo_env.cliffs import (
     phantom_gradient_rate,
     states_an_answer,
 )
-from hdpo_env.types import Group, Outcome, Rollout
+from hdpo_env.types import Group, GroupKind, Outcome, Rollout
 
 
 def group_metrics(groups: Sequence[Group], *, threshold: float) -> dict[str, float]:
@@ -71,12 +72,16 @@ def group_rows(
 def lab_metrics(groups: Sequence[Group], rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Shares of the causes among groups without a success, and the phantom-gradient gauge.
 
-    ``cliffs/phantom_rate`` is the share of cliffs to which a bonus for stating an answer would
-    still give a policy gradient.
+    ``cliffs/phantom_rate`` is the share of cliffs among whose failures a bonus for stating an
+    answer would still make a policy gradient. ``rows`` are the groups' own, of `group_rows`.
     """
     causes = Counter(row["cause"] for row in rows if row["cause"])
     metrics = {f"cliffs/cause/{cause}": n / causes.total() for cause, n in causes.items()}
-    phantom = phantom_gradient_rate(groups, states_an_answer)
+    # The rows know what was a cliff: the threshold was theirs.
+    cliffs = [
+        g for g, row in zip(groups, rows, strict=True) if row["kind"] == GroupKind.CLIFF.value
+    ]
+    phantom = phantom_gradient_rate(cliffs, states_an_answer, threshold=inf)
     return metrics if phantom is None else metrics | {"cliffs/phantom_rate": phantom}
 
 
@@ -102,7 +107,7 @@ def run_summary(run_dir: Path, *, algo: str, variant: str, seed: int) -> dict[st
     ``cliff_rate_start`` and ``cliff_rate_end`` are the share of held-out problems that no sample
     solved: of the slice "cliff" if there is one, else averaged over the slices.
     """
-    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     evaluated = [line for line in lines if any(k.startswith("eval/") for k in line)]
     first, last = (_slices(evaluated[i]) if evaluated else {} for i in (0, -1))
     return {

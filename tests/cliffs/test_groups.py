@@ -126,6 +126,7 @@ def test_phantom_gradients_by_hand() -> None:
     assert phantom_gradient_rate(groups, bonus) == 0.5
     assert phantom_gradient_rate(groups, lambda rollout: 0.1) == 0.0
     assert phantom_gradient_rate([group_of(True)], bonus) is None
+    assert phantom_gradient_rate(groups, bonus, threshold=1) == pytest.approx(1 / 3)
 
 
 def test_what_cannot_be_classified_is_refused() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdpo_env.cliffs.beta import Beta
-from hdpo_env.cliffs.posterior import _Likelihood, fit_prior, plan_budget
+from hdpo_env.cliffs.posterior import Retry, _Likelihood, fit_prior, plan_budget
 from hdpo_env.errors import ConfigError, DataError
 
 TRUTH = Beta(0.4, 1.2)  # a U-shaped set of pass rates, as hard mathematics shows
@@ -179,6 +179,38 @@ def test_the_planner_agrees_with_simulation() -> None:
     assert abs(row.escape_rate - opened.mean()) < 4 * 0.5 / len(cliffs) ** 0.5
     spent = np.minimum(waits, 8).sum() / opened.sum()
     assert row.cost_per_escape == pytest.approx(spent, rel=0.02)
+
+
+@pytest.mark.parametrize("threshold", [1, 3, 7, 20])
+def test_a_retry_under_a_threshold_agrees_with_simulation(threshold: int) -> None:
+    """With up to so many successes a cliff, of 8 x 400,000 rollouts and as many again (4 sigma)."""
+    [row] = plan_budget(TRUTH, num_rollouts=512, group_sizes=[8], threshold=threshold)
+    most = min(threshold, 7)  # eight of eight is saturated, whatever the threshold
+    rng = np.random.default_rng(threshold)
+    rates = rng.beta(TRUTH.a, TRUTH.b, size=400_000)
+    is_cliff = rng.binomial(8, rates) <= most
+    assert abs(row.cliff_rate - is_cliff.mean()) < 4 * 0.5 / 400_000**0.5
+    assert row.cliff_rate + row.saturated_rate + row.mixed_rate == pytest.approx(1, abs=1e-12)
+    cliffs, error = rates[is_cliff], 4 * 0.5 / is_cliff.sum() ** 0.5
+    again = (rng.random((len(cliffs), 8)) < cliffs[:, None]).cumsum(axis=1)
+    opened = again[:, -1] > most
+    assert abs(row.escape_rate - opened.mean()) < error
+    assert abs(Retry(TRUTH, 8, threshold).pass_rate - cliffs.mean()) < error
+    drawn = 1 + (again[:, :-1] <= most).sum(axis=1)  # a rollout more while it has not opened
+    assert row.cost_per_escape == pytest.approx(drawn.sum() / opened.sum(), rel=0.03)
+
+
+def test_what_a_retry_is_worth_by_hand() -> None:
+    """Beta(1, 1), groups of two, one success still a cliff: 0 or 1 of 2 are as likely."""
+    [row] = plan_budget(Beta(1, 1), num_rollouts=8, group_sizes=[2], threshold=1)
+    assert (row.cliff_rate, row.saturated_rate) == pytest.approx((2 / 3, 1 / 3))
+    # E[p^2] is 1/10 of Beta(1, 3) and 3/10 of Beta(2, 2); both rollouts are always drawn.
+    assert (row.escape_rate, row.cost_per_escape) == pytest.approx((0.2, 10.0))
+    assert Retry(Beta(1, 1), 2, threshold=1).pass_rate == pytest.approx((1 / 4 + 1 / 2) / 2)
+    rare = Retry(Beta(1e4, 1e-3), 800, threshold=1)  # no float holds the chance of such a cliff
+    assert rare.pass_rate == pytest.approx(1e4 / (1e4 + 800), rel=1e-3)
+    with pytest.raises(ConfigError, match="threshold -1 is negative"):
+        plan_budget(TRUTH, num_rollouts=8, group_sizes=[2], threshold=-1)
 
 
 def test_larger_groups_have_fewer_cliffs_and_fewer_prompts() -> None:

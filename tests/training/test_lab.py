@@ -80,3 +80,17 @@ def test_the_gauge_by_hand() -> None:
         "cliffs/cause/no_answer": pytest.approx(2 / 3),
     }
     assert lab_metrics(groups[3:], rows[3:]) == {}
+
+
+def test_the_gauge_takes_the_runs_threshold() -> None:
+    """With one success a cliff too, two groups in three have failures that a bonus tells apart."""
+    right, wrong, silent = Outcome.CORRECT, Outcome.WRONG, Outcome.NO_ANSWER
+    groups = [
+        group(right, wrong, silent),
+        group(wrong, silent, silent),
+        group(right, silent, silent),  # the success is no phantom
+        group(right, right, silent),
+    ]
+    for threshold, rate in ((0, 1.0), (1, 2 / 3)):
+        rows = list(group_rows(0, groups, threshold=threshold))
+        assert lab_metrics(groups, rows)["cliffs/phantom_rate"] == pytest.approx(rate)
