@@ -111,5 +111,5 @@ def json_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
         try:
             if line.strip():
                 yield number, json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{name}:{number} is not JSON ({error})") from None

@@ -31,18 +31,34 @@ def problem_of(row: Row | Unreadable, columns: FieldMap, source: str, split: str
         raise RowFault("(row)", row.fault, row.remedy)
     if not isinstance(row, Mapping):
         raise RowFault("(row)", f"it is a {type(row).__name__}", "write one JSON object a line")
+    texts: dict[str, Any] = {
+        "question": _text(row, columns, "question"),
+        "answer": _answers(row, columns),
+        "solution": _text(row, columns, "solution"),
+        "hints": _hints(row, columns),
+        "subject": str(_value(row, columns, "subject") or ""),
+        "id": _identity(row, columns),
+    }
+    _check_characters(texts)
     return Problem(
-        question=_text(row, columns, "question"),
-        answers=_answers(row, columns),
-        solution=_text(row, columns, "solution"),
-        hints=_hints(row, columns),
+        answers=texts.pop("answer"),
         source=source,
         split=split,
-        subject=str(_value(row, columns, "subject") or ""),
         difficulty=_number(row, columns),
         verifier=columns.verifier,
-        id=_identity(row, columns),
+        **texts,
     )
+
+
+def _check_characters(texts: Mapping[str, str | tuple[str, ...] | None]) -> None:
+    # JSON can spell half of a surrogate pair, which no UTF-8 file, hash or tokenizer can hold.
+    for name, text in texts.items():
+        try:
+            (text if isinstance(text, str) else "".join(text or ())).encode()
+        except UnicodeEncodeError:
+            raise RowFault(
+                name, "it holds half a character (a lone surrogate)", "write the character whole"
+            ) from None
 
 
 def _value(row: Row, columns: FieldMap, name: str) -> Any:
@@ -97,7 +113,7 @@ def _answer_text(value: Any) -> str:
 
 def _hints(row: Row, columns: FieldMap) -> tuple[str, ...]:
     value = _value(row, columns, "hints") or ()
-    if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
         raise RowFault("hints", "it is not a list of strings", "give a list, vague to telling")
     return tuple(value)
 
@@ -105,9 +121,12 @@ def _hints(row: Row, columns: FieldMap) -> tuple[str, ...]:
 def _number(row: Row, columns: FieldMap) -> float | None:
     value = _value(row, columns, "difficulty")
     try:
-        return None if value is None else float(value)
+        number = None if value is None else float(value)
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
         raise RowFault("difficulty", f"it is a {type(value).__name__}", "give a number") from None
+    return number if number is not None and isfinite(number) else None
 
 
 def _identity(row: Row, columns: FieldMap) -> str:

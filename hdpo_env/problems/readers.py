@@ -48,7 +48,7 @@ def _json_rows(file: Path) -> Iterator[tuple[int, Any]]:
 def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are both ValueErrors
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, brackets without end
         return Unreadable(f"it is not JSON ({type(error).__name__})")
 
 

@@ -102,6 +102,15 @@ BAD = [
     ({"question": "q", "answer": float("inf")}, "answer", "NaN or infinite"),
     ({"question": "q", "answer": -float("inf")}, "answer", "NaN or infinite"),
     ({"question": "q", "answer": "1", "hints": "h"}, "hints", "not a list of strings"),
+    ({"question": "q", "answer": "1", "hints": 5}, "hints", "not a list of strings"),
+    ({"question": "q", "answer": "1", "hints": {"h": "x"}}, "hints", "not a list of strings"),
+    ({"question": "q", "answer": "1", "hints": ["h", 5]}, "hints", "not a list of strings"),
+    ({"question": "\ud800", "answer": "1"}, "question", "half a character"),
+    ({"question": "q", "answer": ["1", "\udc00"]}, "answer", "half a character"),
+    ({"question": "q", "answer": "1", "hints": ["\ud800"]}, "hints", "half a character"),
+    ({"question": "q", "answer": "1", "solution": "a\ud800"}, "solution", "half a character"),
+    ({"question": "q", "answer": "1", "id": "\ud800"}, "id", "half a character"),
+    ("[" * 100_000, "(row)", "not JSON (RecursionError)"),
     ({"question": "q", "answer": "1", "difficulty": "hard"}, "difficulty", "it is a str"),
     ({"question": "q", "answer": "1", "solution": 3}, "solution", "it is a int"),
     ({"question": "q", "answer": "1", "id": [1]}, "id", "it is a list"),
@@ -132,6 +141,22 @@ def test_strict_stops_at_the_first_bad_row(
     with pytest.raises(DataError, match=r"f\.jsonl:2: field") as caught:
         load_problems(write(tmp_path / "f.jsonl", "", row), strict=True)
     assert fault in str(caught.value)
+
+
+def test_a_difficulty_that_is_no_finite_number_is_none(tmp_path: Path) -> None:
+    """NaN, infinity and what no float holds say nothing of a problem; the row is good."""
+    words = ("NaN", "Infinity", "-Infinity", '"inf"', "1e999", "1" + "0" * 400, "null")
+    rows = [f'{{"question": "q{n}", "answer": 1, "difficulty": {w}}}' for n, w in enumerate(words)]
+    report = load_problems(write(tmp_path / "d.jsonl", *rows))
+    assert [problem.difficulty for problem in report.problems] == [None] * len(words)
+
+
+def test_half_a_character_counts_where_it_is_read(tmp_path: Path) -> None:
+    """Columns that are not read cost no row, whatever is in them; a subject is one that is."""
+    row = {"question": "q", "answer": 1, "note": "\ud800", "subject": "\ud800"}
+    report = load_problems(write(tmp_path / "n.jsonl", row, {**row, "subject": "s"}))
+    assert [bad.field for bad in report.bad_rows] == ["subject"]
+    assert [problem.subject for problem in report.problems] == ["s"]
 
 
 def test_invalid_utf8_is_one_bad_line(tmp_path: Path) -> None:
