@@ -34,9 +34,13 @@ class Matcher:
         """True, False, or None if neither could be shown."""
         if gold == answer:
             return True
-        if _is_list(gold) != _is_list(answer):
-            gold, answer = equations.spelled_out(gold), equations.spelled_out(answer)
+        chains = gold, answer
         gold, answer = equations.tidy(gold), equations.tidy(answer)
+        if _is_list(gold) != _is_list(answer):
+            short = 1 if _is_list(gold) else 0
+            out = equations.spelled_out(chains[short])
+            if out is not chains[short]:
+                gold, answer = (gold, out) if short else (out, answer)
         if gold == answer:
             return True
         for rule in _RULES:

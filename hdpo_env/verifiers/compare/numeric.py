@@ -25,6 +25,7 @@ from hdpo_env.verifiers.compare.ball import (
     log2_size,
 )
 from hdpo_env.verifiers.compare.functions import Evaluator
+from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, letters, walk
 
 _LOOK = 80  # bits for the first look: most differences show here
@@ -36,6 +37,9 @@ _TRIES = 30
 _MAX_NODES = 400
 _SCALES = ((0.1, 0.95), (1.0, 3.0), (3.0, 20.0))
 _SIGNS = ((1, 1), (-1, -1), (-1, 1), (0, 0), (0, 0))  # of every other letter; 0: random
+_WHOLE = frozenset({"n", "k", "m", "N"})  # letters that are integers by custom
+_WHOLE_POINTS = (*range(1, 31), 97, 128, 1_000, 1_023, 9_999, 65_535, 123_457, 999_983)
+_STEPS = frozenset({"floor", "ceil"})
 _INTEGER_ONLY = frozenset({"fact", "fact2", "binom", "mod", "gcd", "lcm", "sum", "prod"})
 
 
@@ -58,7 +62,12 @@ def agree(left: Node, right: Node) -> bool | None:
     complex_allowed = any(isinstance(n, Sym) and n.name == "i" for n in parts)
     if any(isinstance(n, Op) and n.name in _INTEGER_ONLY for n in parts):
         return _over(left, right, _integer_points(names), complex_allowed)
+    has_steps = any(isinstance(n, Op) and n.name in _STEPS for n in parts)
+    if has_steps and _WHOLE.issuperset(names):
+        return _at_steps(left, right, names)
     verdict = _over(left, right, _real_points(names), complex_allowed)
+    if verdict is not False and has_steps:
+        return _at_steps(left, right, names)
     if verdict is None and not complex_allowed:  # such as (-1)^n, real only at integers
         verdict = _over(left, right, _integer_points(names), True)
     return verdict
@@ -79,6 +88,18 @@ def _over(
         if agreed == _POINTS:
             return True
     return True if agreed >= _FEWEST else None
+
+
+def _at_steps(left: Node, right: Node, names: list[str]) -> bool | None:
+    """Floors agree nearly everywhere with other ceilings: every small integer must agree too."""
+    points = [{name: Fraction(n + i) for i, name in enumerate(names)} for n in _WHOLE_POINTS]
+    if len(names) > 1:
+        points += [*_integer_points(names)]
+    try:
+        verdicts = [_compare(left, right, point, True) for point in points]
+    except OutOfDomainError:
+        return None
+    return all3(verdicts)
 
 
 def _real_points(names: list[str]) -> Iterator[dict[str, Fraction]]:

@@ -68,7 +68,16 @@ def _are_parameters(gold: Node, answer: Node, ours: frozenset[str], theirs: froz
         return True
     declared = any(is_integer_clause(n) for side in (gold, answer) for n in walk(side))
     periodic = _multiplies_period(gold, new) and _multiplies_period(answer, old)
-    return {old, new} <= _INTEGERS and (declared or periodic)
+    bounded = _is_bounded(gold, new) and _is_bounded(answer, old)
+    return {old, new} <= _INTEGERS and (declared or periodic or bounded)
+
+
+def _is_bounded(node: Node, name: str) -> bool:
+    """Whether one of several statements is a bound on a letter: ``n = 2^k, k >= 0``."""
+    if not (isinstance(node, Op) and node.name == "seq"):
+        return False
+    bounds = [i for i in node.args if isinstance(i, Op) and i.name == "rel" and i.data != "="]
+    return any(letters(bound) == {name} for bound in bounds) and len(bounds) < len(node.args)
 
 
 def _is_constant(name: str) -> bool:

@@ -91,6 +91,7 @@ _ADJECTIVES = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _RAISED = {"squared": 1, "cubed": 2}  # how many times more
 _MAX_POWER = 50  # nobody measures in cm^51
 _TOKEN = re.compile(r"[a-z$€£]+|\^-?\d+|[/*]|\d+")
+_SCALE = re.compile(r"degrees? (?=celsius|fahrenheit)")
 _SKIP = frozenset({"of", "the", "a", "an", "total", "each", "about"})
 
 
@@ -118,7 +119,7 @@ def parse_unit(spelling: str) -> Unit:
     >>> parse_unit("red apples").nouns
     ('red', 'apple')
     """
-    tokens = _TOKEN.findall(spelling.lower())
+    tokens = _TOKEN.findall(_SCALE.sub("", spelling.lower()))
     nouns = tuple(singular(token) for token in tokens)
     reader = _Reader()
     for token, following in zip(tokens, [*tokens[1:], ""], strict=False):

@@ -9,7 +9,7 @@ from hdpo_env.verifiers.parse import notations
 from hdpo_env.verifiers.parse.nodes import ONE, Node, Num, Op, Sym, integer, walk
 
 _HINT = re.compile(
-    r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|\^\s*\{-1\}\s*(?:\\left)?\("
+    r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|Gamma|\^\s*\{-1\}\s*(?:\\left)?\("
     r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite)\b"
     r"|\b[ap]m\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
     re.IGNORECASE,
@@ -157,6 +157,7 @@ _RULES: dict[str, Callable[[Op], Node]] = {
     "mod": _residue,
     "seq": _filled,
     "+": _filled,
+    "call": notations.gamma,
     "text": notations.text,
     "unit": notations.quantity,
     "overline": notations.conjugate,

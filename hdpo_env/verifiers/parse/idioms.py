@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 _HINT = re.compile(
-    r"color|\\\\\s*\[|[CP]\s*\}?\s*_|\.\d+\s?(?:\\[lc]?dots|\.\.\.)|\bfor\b|forall|mathbb|\bto\b|Be\s*\^"
+    r"color|\\\\\s*\[|[CP]\s*\}?\s*_|\.\d+\s?(?:\\[lc]?dots|\.\.\.)|\bfor\b|forall|mathbb|\bto\b|\b[Aa]ll\b|Be\s*\^"
 )
 _ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _COLOUR = re.compile(r"\\(?:text)?color\s*(?:\[\w+\])?\s*\{[^{}]*\}")
@@ -32,6 +32,16 @@ _HALF_LINE = re.compile(
 _POSITIVE = re.compile(
     r"\\mathbb\s*\{?Z\}?\s*(?:\^\s*\{?\s*\+\s*\}?|_\s*\{?\s*\+\s*\}?|_\s*\{\s*>\s*0\s*\})"
 )
+_ALL_BUT = re.compile(
+    r"(?:\\text\s*\{)?\s*all\s+real(?:\s+numbers|s)\s+(?:except|other than|but)(?:\s+for)?\s*\}?\s*"
+    r"(?:[a-z]\s*(?:=|\\neq?\b))?\s*([^{}]{1,40}|\\d?frac\{-?\d+\}\{\d+\})\}?",
+    re.IGNORECASE,
+)
+_ALL = re.compile(
+    r"\s*(?:\\text\s*\{)?\s*(?:for\s+)?all\s*(?:(?:positive\s+)?integers|real\s+numbers|reals?)?\s*\}?\s*"
+    r"(?=[a-z]\s*(?:\\g|\\l|>|<))",
+    re.IGNORECASE,
+)
 _SPOKEN_RATIO = re.compile(r"(\d+)\s*(?:\\text\s*\{)?\s*to\s*\}?\s*(\d+)")
 
 
@@ -48,6 +58,10 @@ def plain(spelled: str) -> str:
     for tail in (_EVERY, _MEMBER):
         if (found := tail.search(spelled)) and _is_argument(found.group(1), spelled, found.start()):
             spelled = spelled[: found.start()]
+    if but := _ALL_BUT.fullmatch(spelled):
+        return rf"\mathbb{{R}}\setminus\{{{but.group(1)}\}}"
+    if every := _ALL.match(spelled):
+        spelled = spelled[every.end() :]
     ratio = _SPOKEN_RATIO.fullmatch(spelled)
     return f"{ratio.group(1)}:{ratio.group(2)}" if ratio else spelled
 

@@ -6,7 +6,18 @@ import re
 from fractions import Fraction
 from itertools import pairwise
 
-from hdpo_env.verifiers.parse.nodes import ONE, ZERO, Node, Num, Op, Sym, integer, substitute, walk
+from hdpo_env.verifiers.parse.nodes import (
+    ONE,
+    ZERO,
+    Node,
+    Num,
+    Op,
+    Sym,
+    integer,
+    letters,
+    substitute,
+    walk,
+)
 
 _SET = re.compile(
     r"(?:(?:the|set|of|all|any|every|each|an?|arbitrary)\s+)*"
@@ -80,6 +91,13 @@ def conjugate(node: Op) -> Node:
     if "i" not in symbols or not symbols <= {"i", "pi", "e"}:
         return node
     return substitute(inner, "i", Op("neg", (Sym("i"),)))
+
+
+def gamma(node: Op) -> Node:
+    """Gamma at a number, or at a letter that is an integer by custom, is a factorial."""
+    if node.data != "Gamma" or len(node.args) != 1 or not letters(node) <= {"n", "k", "m"}:
+        return node
+    return Op("fact", (Op("+", (node.args[0], Op("neg", (ONE,)))),))
 
 
 def falling(node: Op) -> Node:

@@ -16,7 +16,7 @@ MAX_DEPTH = 48
 _END = Token("end", "")
 _SEPARATORS = frozenset({",", "and", "or", "clause", "row"})
 _STARTS = frozenset({"num", "repeat", "sym", "fn", "lb", "begin"})
-_FUNCTION_NAMES = frozenset(["f", "g", "h", "F", "G"])
+_FUNCTION_NAMES = frozenset(["f", "g", "h", "F", "G", "Gamma", "zeta"])
 
 
 class Parser:
@@ -278,7 +278,7 @@ class Parser:
         return Op("fact", (node,))
 
     def _degrees(self, node: Node) -> Node:
-        if self.token.kind == "sym" and self.token.value in "CF" and not self.peek().gap:
+        if self.token.kind in ("sym", "word") and self.token.value in "CF" and not self.peek().gap:
             return Op("unit", (node,), "deg" + self.take().value)
         return Op("deg", (node,))
 
