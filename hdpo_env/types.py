@@ -231,7 +231,7 @@ def content_hash(*parts: str) -> str:
     >>> content_hash("a", "b") != content_hash("ab")
     True
     """
-    joined = "\x1f".join(parts).encode()
+    joined = "\x1f".join(parts).encode(errors="surrogatepass")  # JSON may hold halves of pairs
     return hashlib.blake2b(joined, digest_size=8).hexdigest()
 
 

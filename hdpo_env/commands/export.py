@@ -91,20 +91,21 @@ def run(options: Options) -> int:
 
 def _path(options: Options, name: str) -> str:
     read = [options.problems, *([options.rollouts] if options.rollouts else [])]
-    check_out("--out", options.out, read)
     if options.out is None and Path(name).exists():
         raise ConfigError(f"{name} exists: pass --out {name} to replace it, or another")
+    check_out("--out", options.out or name, read)
     return options.out or name
 
 
 def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:
     from hdpo_env.commands.pairs import json_lines
-    from hdpo_env.exports import groups_of
+    from hdpo_env.exports import groups_at
 
     if path is None:
         return {}
     with open(path, "rb") as lines:
-        groups = groups_of((row for _, row in json_lines(lines, path)), problems)
+        placed = ((f"{path}:{number}", row) for number, row in json_lines(lines, path))
+        groups = groups_at(placed, problems)
     if not groups:
         raise DataError(
             f"no problem_id in {path} is one of the {len(problems)} problems, such as "

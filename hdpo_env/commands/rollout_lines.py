@@ -134,6 +134,8 @@ class LineReader:
         problem, step = self._get["problem_id"](row), self._get["step"](row)
         if not isinstance(problem, (str, int)) or isinstance(problem, bool):
             raise LineError(f"has no usable {self.format.problem_id!r}", tuple(row))
+        if isinstance(problem, str) and not problem.isascii() and not _is_whole(problem):
+            raise LineError(f"{self.format.problem_id!r} holds half a character (a lone surrogate)")
         if isinstance(step, (dict, list)):
             raise LineError(f"{self.format.step!r} is a {type(step).__name__}, not a number")
         return str(problem), None if step is _ABSENT else step
@@ -229,6 +231,15 @@ def parsed(line: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise LineError(f"is a {type(row).__name__}, not an object")
     return row
+
+
+def _is_whole(text: str) -> bool:
+    # JSON can spell half of a surrogate pair, which no terminal and no UTF-8 file can hold.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _expander(

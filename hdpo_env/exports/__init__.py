@@ -24,7 +24,7 @@ from hdpo_env.exports.carriers import (
 )
 from hdpo_env.exports.export import Export, LeftOut
 from hdpo_env.exports.forms import TEACHER_CONTEXT
-from hdpo_env.exports.groups import groups_of
+from hdpo_env.exports.groups import groups_at, groups_of
 
 __all__ = [
     "CARRIERS",
@@ -33,6 +33,7 @@ __all__ = [
     "LeftOut",
     "TEACHER_CONTEXT",
     "groups_of",
+    "groups_at",
     "to_trl",
     "to_verl",
     "to_verl_opsd",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.exports.export import Row
@@ -41,13 +42,14 @@ class Entry:
     @property
     def facts(self) -> Row:
         """What a reward function needs to know, and what makes the problem whole again."""
+        hard = self.problem.difficulty
         return {
             "problem_id": self.problem.id,
             "question": self.problem.question,
             "answers": list(self.problem.answers),
             "verifier": self.problem.verifier,
             "subject": self.problem.subject,
-            "difficulty": self.problem.difficulty,
+            "difficulty": None if hard is None or not isfinite(hard) else hard,
         }
 
 

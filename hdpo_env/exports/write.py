@@ -18,7 +18,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         MissingDependencyError: parquet needs pyarrow, which is not installed.
     """
     if path.suffix == ".jsonl":
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
         with path.open("w", encoding="utf-8") as file:
             file.writelines(lines)
     elif path.suffix == ".parquet":

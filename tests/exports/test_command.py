@@ -146,8 +146,8 @@ def test_rollouts_of_a_file_are_quoted(tmp_path: Path, capsys: pytest.CaptureFix
     for text, message in (
         (b"\n{]", f"{path}:2 is not JSON"),
         (b'{"problem_id": "\xff"}', f"{path}:1 is not JSON"),
-        (b'{"problem_id": "x"}', "rollout 1 has problem_id: a row needs"),
-        (b"[1, 2]", "rollout 1 is a list: a row needs"),
+        (b'{"problem_id": "x"}', f"{path}:1 has problem_id: a row needs"),
+        (b"[1, 2]", f"{path}:1 is a list: a row needs"),
     ):
         path.write_bytes(text)
         capsys.readouterr()
