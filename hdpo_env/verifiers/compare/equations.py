@@ -39,6 +39,8 @@ def tidy(node: Node) -> Node:
             names[0] = "="
     if not names:
         return parts[0]
+    if set(names) == {"="} and len(parts) > 2 and all(isinstance(part, Sym) for part in parts):
+        return Op("rel", tuple(sorted(parts, key=str)), node.data)  # a = b = c
     if set(names) == {"="} and len(parts) > 2:
         parts = [parts[0], parts[-1]] if is_name(parts[0]) else [parts[-1]]
         names = ["="]
@@ -183,6 +185,9 @@ def _two_assignments(
     wordy = any(isinstance(n, Op) and n.name == "text" for n in (name_a, name_b))
     if _at_a_number(name_a) != _at_a_number(name_b) and not wordy:
         return False  # f(0) = 0 is not f(x) = 0
+    for one, other in ((name_a, name_b), (name_b, name_a)):
+        if isinstance(one, Sym) and isinstance(other, Op) and one in other.args:
+            return False  # x = 0 is not f(x) = 0
     if name_a == name_b or wordy or isinstance(name_a, Op) != isinstance(name_b, Op):
         return same(value_a, value_b)
     if isinstance(name_a, Op) and isinstance(name_b, Op):

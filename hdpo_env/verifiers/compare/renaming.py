@@ -53,6 +53,8 @@ def _own(node: Node) -> frozenset[str]:
 
 
 def _are_parameters(gold: Node, answer: Node, ours: frozenset[str], theirs: frozenset[str]) -> bool:
+    if Sym in (type(_value(gold)), type(_value(answer))):
+        return _defines(gold) and _defines(answer)  # a lone C may be a choice
     if any(all(map(_is_constant, side)) for side in (ours, theirs)) and all(
         _is_constant(name) or name in _ALSO_CONSTANTS for name in ours | theirs
     ):
@@ -78,6 +80,13 @@ def _is_bounded(node: Node, name: str) -> bool:
         return False
     bounds = [i for i in node.args if isinstance(i, Op) and i.name == "rel" and i.data != "="]
     return any(letters(bound) == {name} for bound in bounds) and len(bounds) < len(node.args)
+
+
+def _value(node: Node) -> Node:
+    """What a node states, without its name."""
+    node = tidy(node)
+    named = assigned(node)
+    return node if named is None else named[1]
 
 
 def _is_constant(name: str) -> bool:

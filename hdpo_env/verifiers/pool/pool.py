@@ -51,7 +51,7 @@ class VerifierPool:
         max_pending: int = 100_000,
         recycle: int = 50_000,
     ) -> None:
-        if workers < 0 or timeout_s <= 0 or memory_mb < 256 or max_pending < 1 or recycle < 1:
+        if workers < 0 or not timeout_s > 0 or memory_mb < 256 or max_pending < 1 or recycle < 1:
             raise ConfigError(
                 f"workers={workers}, timeout_s={timeout_s}, memory_mb={memory_mb}, "
                 f"max_pending={max_pending}, recycle={recycle}: need workers >= 0, timeout_s > 0, "
