@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from hdpo_env.problems import LinearFamily
 from hdpo_env.types import Problem, content_hash
 
 PROBLEM = LinearFamily(1).problem("train", 0, 0)
+NO_OBJECT = (
+    r"lines is a JSON object: give|jsonl:1 (is not JSON|is a list: give one JSON object a line)"
+)
 HALF = "\ud800"  # of a surrogate pair: JSON can spell it, UTF-8 cannot
 
 
@@ -132,3 +137,62 @@ def test_an_export_is_json_for_every_reader(name: str, tmp_path: Path) -> None:
         row = out.read_text(encoding="utf-8")
         json.loads(row, parse_constant=refuse)
         assert ("2.5" in row) == (difficulty == 2.5 and "difficulty" in row)
+
+
+@pytest.mark.parametrize("command", ["cliffs", "verify"])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (gzip.compress(b'{"problem_id": 1, "reward": 0}\n'), "is a gzip file: unpack it first"),
+        (b"PAR1 and so on", "is a parquet file: let its name end in .parquet"),
+        (b'[{"problem_id": 1}, {"problem_id": 2}]\n', NO_OBJECT),
+        (json.dumps([{"problem_id": 1}], indent=2).encode(), NO_OBJECT),
+        (b"problem_id,reward\na,1\n", NO_OBJECT),
+        (bytes(range(256)), NO_OBJECT),
+    ],
+)
+def test_what_is_no_json_lines_gets_a_remedy_that_helps(
+    command: str, content: bytes, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is told to name fields of a file that has none."""
+    path = tmp_path / "rollouts.jsonl"
+    path.write_bytes(content)
+    assert main([command, str(path)]) == 2
+    told = capsys.readouterr().err
+    assert re.search(complaint, told)
+    assert "-field" not in told
+
+
+def test_a_file_given_twice_is_not_counted_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By whatever name; a copy is another file."""
+    row = {"problem_id": 1, "reward": 0}
+    path = _write(tmp_path / "r.jsonl", row)
+    (tmp_path / "link.jsonl").symlink_to(path)
+    for other in (path, str(tmp_path / "link.jsonl"), str(tmp_path / "." / "r.jsonl")):
+        assert main(["cliffs", path, other]) == 2
+        assert "is given twice" in capsys.readouterr().err
+    assert main(["cliffs", path, _write(tmp_path / "copy.jsonl", row)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["audit", "FILE", "--show", "-1"], "--show is -1"),
+        (
+            ["audit", "FILE", "--field-map", "question=question,answer=answers,verifier=mth"],
+            "'mth'",
+        ),
+        (["audit", "FILE", "--field-map", "question=question,answer"], "'answer' is no field=col"),
+        (["verify", "FILE", "--gold-field", "answers", "--timeout-s", "nan"], "timeout_s=nan"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    words: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Instead of being dropped, or counted from the other end."""
+    row = {"question": "1+1?", "answers": ["2"], "completion": "2"}
+    path = _write(tmp_path / "p.jsonl", row)
+    assert main([path if word == "FILE" else word for word in words]) == 2
+    assert complaint in capsys.readouterr().err

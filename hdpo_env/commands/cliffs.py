@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,6 +67,7 @@ def run(options: Options) -> int:
         )
     if options.causes and Path("-") in options.files:
         raise ConfigError("--causes reads the rollouts twice: give a file instead of -")
+    _refuse_twice(options.files)
     check_out("--ids", options.ids, options.files)
     if options.card is not None:
         for name in ("card.md", "card.json"):
@@ -99,6 +101,15 @@ def _write(tally: Tally, facts: dict[str, Any], options: Options) -> None:
         data = options.data or ", ".join(path.name for path in options.files)
         names = {"data": data, "model": options.model, "num_rollouts": options.budget}
         write_card(card_of(tally, facts, **names), options.card)
+
+
+def _refuse_twice(files: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for path in files:
+        place = path if str(path) == "-" else path.resolve()
+        if place in seen:
+            raise ConfigError(f"{path} is given twice, and its rollouts would count twice")
+        seen.add(place)
 
 
 def _read(path: Path, line_format: LineFormat) -> Tally:

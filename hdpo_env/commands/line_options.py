@@ -68,6 +68,11 @@ def warn(tally: Tally, options: LineOptions) -> None:
         print(sentence, file=sys.stderr)
     if not tally.num_lines:
         raise DataError("there are no lines to read: give a file of rollouts, one object a line")
+    if tally.num_no_object == tally.num_lines:
+        raise DataError(
+            f"none of {tally.num_lines} lines is a JSON object: give a .jsonl file with one object "
+            "a line, or a .parquet file"
+        )
     if tally.num_malformed == tally.num_lines:
         raise DataError(
             f"none of {tally.num_lines} lines could be used: name your fields with "

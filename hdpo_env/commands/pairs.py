@@ -12,7 +12,7 @@ from typing import Any
 
 from hdpo_env.commands.places import check_limit
 from hdpo_env.commands.rollout_lines import golds_of
-from hdpo_env.commands.tally import parquet_lines
+from hdpo_env.commands.tally import parquet_lines, refuse_packed
 from hdpo_env.errors import DataError
 
 _LABELS: dict[object, bool] = {
@@ -55,11 +55,14 @@ def read_pairs(
     check_limit(limit)
     pairs = []
     for number, row in islice(_rows(path), limit):
-        if not isinstance(row, Mapping) or not {completion, gold} <= set(row):
-            found = ", ".join(row) if isinstance(row, Mapping) else type(row).__name__
+        if not isinstance(row, Mapping):
             raise DataError(
-                f"{path.name}:{number} lacks {completion!r} or {gold!r} (it has {found}): name the "
-                "fields with --completion-field and --gold-field"
+                f"{path.name}:{number} is a {type(row).__name__}: give one JSON object a line"
+            )
+        if not {completion, gold} <= set(row):
+            raise DataError(
+                f"{path.name}:{number} lacks {completion!r} or {gold!r} (it has {', '.join(row)}): "
+                "name the fields with --completion-field and --gold-field"
             )
         said = "" if row[completion] is None else row[completion]
         if isinstance(said, bool) or not isinstance(said, (str, int, float)):
@@ -98,6 +101,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
         yield from json_lines(parquet_lines(path), path.name)
         return
     with path.open("rb") as lines:
+        refuse_packed(path, lines)
         yield from json_lines(lines, path.name)
 
 

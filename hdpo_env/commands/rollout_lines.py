@@ -87,6 +87,10 @@ class LineError(Exception):
         self.found = found
 
 
+class NoObjectError(LineError):
+    """What stands on the line is no JSON object, so that no name of a field helps."""
+
+
 class LineReader:
     """Reads lines of one format; ``shaped_rewards`` keeps ten rewards that are neither 0 nor 1.
 
@@ -227,9 +231,9 @@ def parsed(line: bytes) -> dict[str, Any]:
         row = json.loads(line)
     except (ValueError, RecursionError):
         torn = "" if line.endswith(b"\n") else " (the file ends in the middle of it)"
-        raise LineError(f"is not JSON{torn}") from None
+        raise NoObjectError(f"is not JSON{torn}") from None
     if not isinstance(row, dict):
-        raise LineError(f"is a {type(row).__name__}, not an object")
+        raise NoObjectError(f"is a {type(row).__name__}, not an object")
     return row
 
 

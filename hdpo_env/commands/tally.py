@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -22,6 +23,7 @@ from hdpo_env.commands.rollout_lines import (
     LineError,
     LineFormat,
     LineReader,
+    NoObjectError,
     first_rows,
 )
 from hdpo_env.errors import DataError, MissingDependencyError
@@ -30,6 +32,12 @@ _MAX_NAMED = 10  # faults that are kept with their line; the rest are counted
 _BITS = 40  # counts of three outcomes in one integer: a group costs one dict entry
 _ONE = {True: 1, False: 1 << _BITS, None: 1 << 2 * _BITS}
 Part = tuple[Path, int, int, LineFormat]  # a file from one byte to another
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PAR1": "parquet",
+}
 _PART_BYTES = 32 << 20  # what one process reads at a time; smaller files stay in this process
 
 
@@ -55,6 +63,7 @@ class Tally:
     num_read: int = 0  # lines of the files, blank ones included
     num_lines: int = 0
     num_malformed: int = 0
+    num_no_object: int = 0  # of the malformed ones: lines that are no JSON object
     num_left_out: int = 0  # lines of other filters than the one that counts
     other_filters: set[str] = field(default_factory=set)  # theirs
     formats: dict[str, LineFormat] = field(default_factory=dict)  # by file, as they were recognised
@@ -77,6 +86,7 @@ class Tally:
         self.num_read += other.num_read
         self.num_lines += other.num_lines
         self.num_malformed += other.num_malformed
+        self.num_no_object += other.num_no_object
         self.num_left_out += other.num_left_out
         self.other_filters |= other.other_filters
         self.formats |= other.formats
@@ -99,6 +109,7 @@ def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> T
                 tally.num_lines -= 1
                 continue
             tally.num_malformed += 1
+            tally.num_no_object += isinstance(error, NoObjectError)
             tally.fields_found = tally.fields_found or error.found
             if len(tally.faults) < _MAX_NAMED:
                 tally.faults.append(Fault(name, number, str(error)))
@@ -126,7 +137,7 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
 
     Raises:
         OSError: the file cannot be read.
-        DataError: it is a broken parquet file.
+        DataError: it is packed, or a broken parquet file.
         MissingDependencyError: it is a parquet file and pyarrow is not installed.
     """
     if path.suffix == ".parquet":
@@ -136,6 +147,7 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
         with path.open("rb") as file:
             return tally_stream(file, str(path), line_format)
     with path.open("rb") as file:
+        refuse_packed(path, file)
         line_format = line_format.settled(first_rows(islice(file, LOOKED_AT)))
     parts = [
         (path, at, min(at + part_bytes, size), line_format) for at in range(0, size, part_bytes)
@@ -144,6 +156,20 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
     for tally in map(_tally_part, parts) if len(parts) < 2 else _in_processes(parts):
         whole.add(tally)
     return whole
+
+
+def refuse_packed(path: Path, file: BinaryIO) -> None:
+    """Refuse a file that begins as packed ones do; the stream stands where it stood.
+
+    Raises:
+        DataError: it has to be unpacked first, or is parquet by another name.
+    """
+    head = file.peek(4) if isinstance(file, BufferedReader) else b""
+    kind = next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), None)
+    if kind == "parquet":
+        raise DataError(f"{path} is a parquet file: let its name end in .parquet")
+    if kind:
+        raise DataError(f"{path} is a {kind} file: unpack it first")
 
 
 def parquet_lines(path: Path) -> Iterator[bytes]:

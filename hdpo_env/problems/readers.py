@@ -81,6 +81,8 @@ def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
         path.count("/") != 1 or Path(path).suffix in (".jsonl", ".json", ".parquet")
     ):
         raise DataError(f"nothing is at {path!r}: {_advice(path)}")
+    if exists and not Path(path).is_dir() and Path(path).suffix != ".parquet":
+        raise _no_problem_file(path)
     try:
         import datasets
     except ImportError:
@@ -91,8 +93,6 @@ def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
         return datasets.load_dataset("parquet", data_files=path, split="train", streaming=True)
     if not exists:
         return _hub_rows(datasets, path, split, config)
-    if not Path(path).is_dir():
-        raise _no_problem_file(path)
     return _folder_rows(datasets, path, split, config)
 
 
