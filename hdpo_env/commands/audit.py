@@ -13,7 +13,8 @@ import tyro
 
 from hdpo_env.commands.pairs import read_pairs
 from hdpo_env.commands.places import check_limit
-from hdpo_env.errors import DataError
+from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.problems.fieldmap import FieldMap
 from hdpo_env.problems.rows import load_problems
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_env.verifiers.audit import Disagreement, Finding, audit, differences
@@ -53,6 +54,8 @@ class Options:
 def run(options: Options) -> int:
     """Audit, print, and say by the exit code whether anything was found or nothing was read."""
     check_limit(options.limit)
+    if options.show < 0:
+        raise ConfigError(f"--show is {options.show}: choose a number of findings >= 0")
     return _differential(options) if options.differential else _golds(options)
 
 
@@ -62,6 +65,8 @@ def _golds(options: Options) -> int:
             path, field_map=options.field_map, split=options.split, limit=options.limit
         )
 
+    columns = FieldMap.parse(options.field_map)
+    VERIFIERS[columns.verifier]  # the problems' own, which an audit would not ask
     report = load(options.data)
     others = load(options.against).problems if options.against else ()
     if options.against and not others:

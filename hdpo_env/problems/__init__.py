@@ -15,7 +15,7 @@ from hdpo_env.problems.modular import ModularFamily
 from hdpo_env.problems.number_theory import NumberTheoryFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
-from hdpo_env.problems.rows import BadRow, LoadReport, ProblemStream, load_problems
+from hdpo_env.problems.rows import BadRow, LoadReport, RowStream, load_problems
 from hdpo_env.problems.sample import sample_problems
 from hdpo_env.problems.sequences import SequenceFamily
 from hdpo_env.problems.source import LEVEL_FAMILIES, PROBLEMS, Mixture, ProblemSource
@@ -49,6 +49,6 @@ __all__ = [
     "KnownData",
     "BadRow",
     "LoadReport",
-    "ProblemStream",
+    "RowStream",
     "load_problems",
 ]

@@ -72,16 +72,27 @@ class FieldMap:
 
         Raises:
             RegistryError: no ready map has this name.
-            ConfigError: a pair names a field that problems do not have.
+            ConfigError: a part is no pair, names a field that problems do not have, or one twice.
 
-        >>> FieldMap.parse("question=prompt,answer=gold").question.path
+        >>> FieldMap.parse("question=prompt, answer=gold").question.path
         'prompt'
         """
         if "=" not in text:
             return FIELD_MAPS[text]
-        pairs = dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
-        if unknown := sorted(set(pairs) - {f.name for f in fields(cls)} | set(pairs) & {"keep"}):
-            raise ConfigError(f"field map {text!r} names unknown fields {unknown}")
+        choices = [f.name for f in fields(cls) if f.name != "keep"]
+        pairs: dict[str, str] = {}
+        for part in text.split(","):
+            name, _, column = (piece.strip() for piece in part.partition("="))
+            if not name or not column:
+                raise ConfigError(f"field map {text!r}: {part.strip()!r} is no field=column pair")
+            if name not in choices:
+                raise ConfigError(
+                    f"field map {text!r} names unknown field {name!r}; "
+                    f"choose from: {', '.join(choices)}"
+                )
+            if name in pairs:
+                raise ConfigError(f"field map {text!r} names {name!r} twice: a|b is a, else b")
+            pairs[name] = column
         return cls(**pairs)  # pyright: ignore[reportArgumentType]
 
 

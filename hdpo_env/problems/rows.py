@@ -55,7 +55,7 @@ class LoadReport:
         )
 
 
-class ProblemStream:
+class RowStream:
     """Problems one after the other, without holding them: for data sets larger than memory.
 
     What `load_problems` says of its arguments holds here. ``bad_rows`` and ``num_skipped`` grow as
@@ -157,7 +157,7 @@ def load_problems(
     >>> print(load_problems("sample", check=lambda p: check_gold(math, p.answers)))
     138 problems, 0 bad rows, 0 left out by the field map
     """
-    stream = ProblemStream(
+    stream = RowStream(
         path,
         field_map=field_map,
         split=split,

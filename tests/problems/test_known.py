@@ -10,7 +10,7 @@ import pytest
 
 from hdpo_env.problems import FIELD_MAPS, load_problems
 from hdpo_env.problems.known import DATASETS, find_known
-from hdpo_env.problems.rows import ProblemStream
+from hdpo_env.problems.rows import RowStream
 from hdpo_env.types import Problem
 from hdpo_env.verifiers import MathVerifier
 
@@ -204,7 +204,7 @@ def test_a_copy_of_the_hub_folder_streams(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "copy" / "data"
     folder.mkdir(parents=True)
     datasets.Dataset.from_list([row]).to_parquet(folder / f"{split}-00000-of-00001.parquet")
-    stream = ProblemStream(folder.parent, field_map=name, split=split, strict=True)
+    stream = RowStream(folder.parent, field_map=name, split=split, strict=True)
     [problem] = stream
     assert_expected(problem, fields)
     assert problem.split == split
@@ -265,8 +265,8 @@ def test_streams_read_no_further_than_they_are_asked(tmp_path: Path) -> None:
     good = {"question": "a?", "answer": "1"}
     path = tmp_path / "s.jsonl"
     path.write_text(json.dumps(good) + "\nbroken\n")
-    stream = ProblemStream(path, strict=True)
+    stream = RowStream(path, strict=True)
     assert next(iter(stream)).question == "a?"
-    lenient = ProblemStream(path)
+    lenient = RowStream(path)
     assert [p.question for p in lenient] == [p.question for p in lenient] == ["a?"]
     assert len(lenient.bad_rows) == 1  # of the second pass alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -266,8 +267,16 @@ def test_a_folder_is_read_where_one_stands(tmp_path: Path, monkeypatch: pytest.M
 
 def test_field_maps_are_checked() -> None:
     """Unknown fields and unknown names are refused with the choices."""
-    with pytest.raises(ConfigError, match=r"unknown fields \['quesion'\]"):
+    with pytest.raises(ConfigError, match=r"unknown field 'quesion'; choose from: question, ans"):
         FieldMap.parse("quesion=q")
+    for text, part in (("answer=a,solution", "solution"), ("answer=", "answer="), ("=a", "=a")):
+        with pytest.raises(ConfigError, match=f"'{part}' is no field=column pair"):
+            FieldMap.parse(text)
+    with pytest.raises(ConfigError, match="names 'answer' twice"):
+        FieldMap.parse("answer=a,answer=b")
+    with pytest.raises(ConfigError, match="unknown field 'keep'"):
+        FieldMap.parse("keep=a")
+    assert FieldMap.parse(" question = q , answer = a|b ") == FieldMap("q", "a|b")
     with pytest.raises(RegistryError, match="unknown field map 'gsm9k'"):
         load_problems("x", field_map="gsm9k")
     assert {"plain", "gsm8k", "math", "openmathinstruct2", "dapo"} <= set(FIELD_MAPS)
@@ -313,6 +322,16 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "plot.svg").write_text("<svg/>")
     with pytest.raises(DataError, match=r"plot.svg' is not a problem file: give a .jsonl"):
         load_problems(tmp_path / "plot.svg")
+
+
+def test_a_table_is_refused_before_a_package_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installing `datasets` would not make a .csv a problem file, so nobody is told to."""
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    (tmp_path / "t.csv").write_text("question,answer\n1+1,2\n")
+    with pytest.raises(DataError, match=r"t.csv' is not a problem file: give a .jsonl"):
+        load_problems(tmp_path / "t.csv")
 
 
 def test_a_hub_that_cannot_be_reached_is_an_error_that_says_what_to_do() -> None:
