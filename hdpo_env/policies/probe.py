@@ -36,6 +36,8 @@ def output_head(model: Any) -> nn.Linear:
         ConfigError: it is no plain linear map of hidden states to logits.
     """
     head = model.get_output_embeddings()
+    if saved := getattr(head, "modules_to_save", None):  # PEFT wraps a head that it trains whole
+        head = saved[head.active_adapters[0]]
     if not isinstance(head, nn.Linear):
         raise ConfigError(
             f"the head of {type(model).__name__} is a {type(head).__name__}: the losses read "
