@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +15,16 @@ from rich.table import Table
 
 from hdpo_env.commands.places import ColumnsOption, check_out, find_problems
 from hdpo_env.config import check_ks
-from hdpo_env.errors import ConfigError
+from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.prompts import TEMPLATES
 from hdpo_env.types import Group, Problem, derive_seed
 
 if TYPE_CHECKING:
     from hdpo_env.evaluation import EvalReport
+    from hdpo_env.policies.hf import HFPolicy
     from hdpo_env.rollouts import Policy
 
-_CHUNK = 16  # problems sampled at a time: progress is seen, and the seeds do not depend on --limit
+_CHUNK = 16  # problems sampled at a time, from one generator
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Options:
     split: str = "eval"
     """Split of a family (train, eval, test) or of a hub data set."""
     limit: int = 200
-    """Number of problems."""
+    """Number of problems. They are sampled 16 at a time: another limit changes the last draws."""
     n: int = 8
     """Completions per problem."""
     ks: tuple[int, ...] = (1, 4, 8)
@@ -65,7 +67,9 @@ class Options:
 def run(options: Options) -> int:
     """Sample, judge, and print the estimates."""
     _check(options)
-    check_out("--out", options.out, [options.data])
+    model = Path(options.model)
+    weights = [p for p in model.iterdir() if p.suffix != ".jsonl"] if model.is_dir() else []
+    check_out("--out", options.out, [options.data, *weights])
     problems = find_problems(
         options.data,
         field_map=options.field_map,
@@ -73,23 +77,49 @@ def run(options: Options) -> int:
         limit=options.limit,
         seed=options.seed,
     )
+    policy = _policy(options.model)
+    problems = _fitting(policy, problems, options)
     if options.views:
         from hdpo_env.commands import views
 
-        return views.run(_policy(options.model), problems, options)
-    report = measure(_policy(options.model), problems, options)
-    if options.out is not None:
-        rows = "".join(json.dumps(row) + "\n" for row in report.rows())
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(rows, encoding="utf-8")
+        return views.run(policy, problems, options)
+    report = measure(policy, problems, options)
     if options.json:
         print(json.dumps(_numbers(report, options), indent=2))
     else:
         _print_table(report, options)
+    if options.out is not None:
+        rows = "".join(json.dumps(row) + "\n" for row in report.rows())
+        options.out.write_text(rows, encoding="utf-8")
     return 0
 
 
-def _policy(model: str) -> Policy:
+def _fitting(policy: HFPolicy, problems: Sequence[Problem], options: Options) -> Sequence[Problem]:
+    """The problems whose prompts leave room for an answer; the others are counted aloud.
+
+    Raises:
+        DataError: there is none.
+    """
+    from hdpo_env.prompts import student_prompt
+
+    room = policy.max_positions
+    if room is None:
+        return problems
+    template = options.template or template_of(problems[0])
+    lengths = [len(policy.encode(student_prompt(p, template))) for p in problems]
+    kept = [p for p, length in zip(problems, lengths, strict=True) if length < room]
+    told = f"{len(problems) - len(kept)} of {len(problems)} problems"
+    if not kept:
+        raise DataError(
+            f"{told} fill the model's context of {room} tokens: the shortest prompt has "
+            f"{min(lengths)}; give shorter problems, or a model with a longer context"
+        )
+    if len(kept) < len(problems):
+        print(f"left out {told}: they fill the model's context of {room} tokens", file=sys.stderr)
+    return kept
+
+
+def _policy(model: str) -> HFPolicy:
     from transformers.utils.logging import disable_progress_bar
 
     from hdpo_env.policies.hf import HFPolicy
@@ -108,7 +138,7 @@ def _check(options: Options) -> None:
         raise ConfigError("--ks is empty: name at least one k, such as --ks 1")
     check_ks(options.ks, options.n)
     check_ks(options.maj, options.n)
-    if options.temperature <= 0:
+    if not options.temperature > 0:
         raise ConfigError(
             f"--temperature is {options.temperature}: choose one > 0; greedy accuracy is measured "
             "besides"

@@ -56,14 +56,13 @@ def run(policy: Policy, problems: Sequence[Problem], options: Options) -> int:
         max_tokens=options.max_tokens,
         seed=options.seed,
     )
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        rows = "".join(json.dumps(audit.row()) + "\n" for audit in audits)
-        options.out.write_text(rows, encoding="utf-8")
     if options.json:
         print(json.dumps([audit.row() for audit in audits], indent=2))
     else:
         _print_table(audits, len(cliffs), options)
+    if options.out is not None:
+        rows = "".join(json.dumps(audit.row()) + "\n" for audit in audits)
+        options.out.write_text(rows, encoding="utf-8")
     return 0
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from hdpo_env.errors import ConfigError
+from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.policies.base import Head
 from hdpo_env.policies.probe import head_input, output_head
 from hdpo_env.policies.sampling import sample_tokens
@@ -130,18 +130,18 @@ class HFPolicy:
     ) -> list[list[Completion]]:
         """``num`` completions of each prompt; the same seed and arguments give the same tokens.
 
+        A completion that fills the model's context is cut there, as by ``max_tokens``.
+
         Raises:
             ConfigError: ``num``, ``max_tokens`` or ``temperature`` is not positive.
+            DataError: a prompt leaves no room in the model's context.
         """
-        if num < 1 or max_tokens < 1 or temperature <= 0:
-            raise ConfigError(
-                f"num={num}, max_tokens={max_tokens}, temperature={temperature}: all must be "
-                "positive (greedy=True takes the most likely token)"
-            )
+        _check_positive(num=num, max_tokens=max_tokens, temperature=temperature)
         generator = None
         if not greedy:
             generator = torch.Generator(self.device).manual_seed(seed)
         ids = [self.encode(p) for p in prompts]
+        _check_room(ids, self.max_positions)
         rows = [
             r
             for part in self._batches(ids, num)
@@ -181,6 +181,7 @@ class HFPolicy:
                 temperature=temperature,
                 max_tokens=max_tokens,
                 generator=generator,
+                max_positions=self.max_positions,
             )
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
@@ -204,6 +205,21 @@ def check_place(path: str | Path) -> None:
             f"there is no folder {str(path)!r}, and it cannot be a hub id: give a checkpoint's "
             "folder, or a hub id such as gpt2 or owner/name"
         ) from None
+
+
+def _check_positive(**settings: int | float) -> None:
+    if not all(value > 0 for value in settings.values()):  # NaN is not positive either
+        told = ", ".join(f"{name}={value}" for name, value in settings.items())
+        raise ConfigError(f"{told}: all must be positive (greedy=True takes the most likely token)")
+
+
+def _check_room(ids: Sequence[Sequence[int]], room: int | None) -> None:
+    longest = max(map(len, ids), default=0)
+    if room is not None and longest >= room:
+        raise DataError(
+            f"a prompt of {longest} tokens leaves no room in the model's context of {room}: "
+            "leave such problems out, or take a model with a longer context"
+        )
 
 
 def _listed(ids: int | list[int] | None) -> set[int]:

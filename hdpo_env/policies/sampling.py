@@ -18,11 +18,16 @@ from hdpo_env.errors import TrainingError
 
 @dataclass
 class _Row:
-    """One completion while it grows."""
+    """One completion while it grows, to at most ``room`` tokens."""
 
+    room: int
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     is_done: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return not self.is_done and len(self.token_ids) < self.room
 
 
 @torch.no_grad()
@@ -36,42 +41,52 @@ def sample_tokens(
     temperature: float,
     max_tokens: int,
     generator: torch.Generator | None,
+    max_positions: int | None = None,
 ) -> list[_Row]:
     """Draw ``num`` completions of every prompt; prompt-major order, ``len(prompts) * num`` rows.
 
     Prompts are left-padded and read once each; their cache is then shared by their ``num`` rows.
-    A row ends with one of ``stop_ids`` (kept in ``token_ids``) or after ``max_tokens``. With
-    ``generator=None`` the most likely token is taken. Finished rows leave the batch when they are
-    half of it.
+    A row ends with one of ``stop_ids`` (kept in ``token_ids``), after ``max_tokens``, or where
+    prompt and completion fill ``max_positions``. With ``generator=None`` the most likely token is
+    taken. Finished rows leave the batch when they are half of it.
 
     Raises:
         TrainingError: the model's logits are NaN or infinite.
     """
     ids, mask = _left_pad(prompts, pad_id, model.device)
     cache = DynamicCache(config=model.config)
-    logits = _forward(model, ids, mask, cache)
+    last = None if max_positions is None else max_positions - 1
+    logits = _forward(model, ids, mask, cache, last)
     cache.batch_repeat_interleave(num)
     logits, mask = logits.repeat_interleave(num, 0), mask.repeat_interleave(num, 0)
-    rows = [_Row() for _ in range(len(prompts) * num)]
+    rows = [_Row(_room(p, max_tokens, max_positions)) for p in prompts for _ in range(num)]
     alive = list(range(len(rows)))
-    for step in range(max_tokens):
+    while True:
         tokens, logprobs = _draw(logits, temperature, generator)
         _append([rows[i] for i in alive], tokens, logprobs, stop_ids)
-        open_rows = [j for j, i in enumerate(alive) if not rows[i].is_done]
-        if not open_rows or step + 1 == max_tokens:
-            break
+        open_rows = [j for j, i in enumerate(alive) if rows[i].is_open]
+        if not open_rows:
+            return rows
         if 2 * len(open_rows) <= len(alive):
             index = torch.tensor(open_rows, device=mask.device)
             cache.batch_select_indices(index)
             alive, mask, tokens = [alive[j] for j in open_rows], mask[index], tokens[index]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        logits = _forward(model, tokens[:, None], mask, cache)
-    return rows
+        logits = _forward(model, tokens[:, None], mask, cache, last)
 
 
-def _forward(model: PreTrainedModel, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
-    """Next-token logits [B, V] after ``ids``; grows the cache."""
-    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+def _room(prompt: Sequence[int], max_tokens: int, max_positions: int | None) -> int:
+    return max_tokens if max_positions is None else min(max_tokens, max_positions - len(prompt))
+
+
+def _forward(
+    model: PreTrainedModel, ids: Tensor, mask: Tensor, cache: DynamicCache, last: int | None
+) -> Tensor:
+    """Next-token logits [B, V] after ``ids``; grows the cache.
+
+    Rows that are full stay at the last position until they leave the batch: nobody reads them.
+    """
+    positions = (mask.cumsum(1) - 1).clamp(min=0, max=last)[:, -ids.shape[1] :]
     out = model(
         input_ids=ids,
         attention_mask=mask,
@@ -104,7 +119,7 @@ def _append(
     rows: Sequence[_Row], tokens: Tensor, logprobs: Tensor, stop_ids: Collection[int]
 ) -> None:
     for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
-        if not row.is_done:
+        if row.is_open:
             row.token_ids.append(token)
             row.logprobs.append(logprob)
             row.is_done = token in stop_ids

@@ -17,7 +17,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from hdpo_env.errors import ConfigError
+from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.policies.base import TorchPolicy
 from hdpo_env.policies.hf import HFPolicy, check_place
 from hdpo_env.policies.tiny import tiny_policy, tiny_tokenizer
@@ -121,6 +121,40 @@ def test_greedy_takes_the_most_likely_token_and_length_marks_the_cut() -> None:
     for (completion,) in short:
         ended = completion.token_ids[-1] == policy.eos_id
         assert completion.finish_reason == ("stop" if ended else "length")
+
+
+def test_a_completion_ends_where_the_context_does() -> None:
+    """Each row by its own prompt, cut as by max_tokens; the draws before that are the same."""
+    policy = tiny_policy(seed=0)
+    prompts = [ask("1"), ask("1+2+3+4+5")]
+    lengths = [len(policy.encode(p)) for p in prompts]
+    room = max(lengths) + 3
+    arguments = {"num": 6, "temperature": 1.0, "max_tokens": 40, "seed": 0}
+    free = policy.sample(prompts, **arguments)
+    policy.module.config.max_position_embeddings = room
+    cut = policy.sample(prompts, **arguments)
+    for length, group in zip(lengths, cut, strict=True):
+        assert all(length + c.num_tokens <= room for c in group)
+        ends = [c for c in group if length + c.num_tokens == room and c.finish_reason == "length"]
+        assert ends, "no completion reached the end of the context, so nothing was tested"
+    first = [[c.token_ids[:3] for c in group] for group in free]
+    assert [[c.token_ids[:3] for c in group] for group in cut] == first
+
+
+def test_a_prompt_that_fills_the_context_is_refused() -> None:
+    """Said with its length, where positions beyond the last would be read otherwise."""
+    policy = tiny_policy(seed=0)
+    prompt = ask("1+2+3")
+    length = len(policy.encode(prompt))
+    arguments = {"num": 1, "temperature": 1.0, "max_tokens": 4, "seed": 0}
+    policy.module.config.max_position_embeddings = length + 1
+    [[only]] = policy.sample([prompt], **arguments)
+    assert only.num_tokens == 1
+    policy.module.config.max_position_embeddings = length
+    with pytest.raises(DataError, match=f"of {length} tokens leaves no room .* of {length}"):
+        policy.sample([prompt], **arguments)
+    with pytest.raises(ConfigError, match="temperature=nan"):
+        policy.sample([prompt], **{**arguments, "temperature": float("nan")})
 
 
 def test_batches_cover_all_prompts_in_order() -> None:
