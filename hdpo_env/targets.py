@@ -10,6 +10,8 @@ from hdpo_env.problems.source import PROBLEMS, ProblemSource
 from hdpo_env.testing import check_env, check_problem_source, check_verifier
 from hdpo_env.verifiers.protocol import VERIFIERS, Verifier
 
+_SEQUENCE = ("__len__", "__getitem__", "__iter__")
+
 
 def made(target: str) -> Any:
     """What a target names: a Gymnasium id, a source's or a verifier's name, or ``module:name``.
@@ -26,11 +28,19 @@ def made(target: str) -> Any:
         return PROBLEMS[target]()
     if target in VERIFIERS:
         return VERIFIERS[target]()
-    if ":" in target and "/" not in target:
+    module, colon, name = target.partition(":")
+    if colon and not (name and all(part.isidentifier() for part in module.split("."))):
+        raise ConfigError(
+            f"{target!r} is no module:name: for Source in mine.py of this folder give mine:Source"
+        )
+    if colon and "/" not in name:
         try:
             found = resolve(target)
         except (ImportError, AttributeError) as error:
-            raise ConfigError(f"cannot find {target!r}: {error}") from None
+            raise ConfigError(
+                f"cannot find {target!r}: {error} (looked in this folder, in PYTHONPATH and among "
+                "the installed packages)"
+            ) from None
         return found() if callable(found) else found
     return _environment(target)
 
@@ -79,8 +89,18 @@ def check_target(target: str) -> str:
         return "problem source"
     raise ConfigError(
         f"{target!r} is a {type(thing).__name__}: give an environment, a verifier, a problem "
-        "source, or a function without arguments that makes one"
+        f"source, or a function without arguments that makes one{_lacks(thing)}"
     )
+
+
+def _lacks(thing: Any) -> str:
+    """What keeps a thing from being of the kind that it is nearest to; nothing if it is of none."""
+    kinds = {"a verifier": ("name", "version", "verify"), "a problem source": _SEQUENCE}
+    lacking = {kind: [m for m in all_ if not hasattr(thing, m)] for kind, all_ in kinds.items()}
+    kind = min(lacking, key=lambda kind: len(lacking[kind]))
+    if len(lacking[kind]) == len(kinds[kind]) or isinstance(thing, (str, bytes, dict)):
+        return ""
+    return f"; {kind} it would be with {', '.join(lacking[kind])}"
 
 
 def _check_named_verifier(verifier: Verifier) -> None:

@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 import logging
+import os
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -71,6 +73,8 @@ def run(options: Options) -> int:
 
 
 def _findings(options: Options) -> Iterator[Finding]:
+    if options.targets and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # where your parts lie, as for python -m
     named = [*options.hosts, *options.require]
     everything = not options.targets and not named
     for target in shipped_targets() if everything else options.targets:
