@@ -192,7 +192,7 @@ class RolloutConfig:
 
 @dataclass(frozen=True)
 class CurriculumConfig:
-    """Which problems come next, given what became of them (`hdpo_env.cliffs.sampler`)."""
+    """Which problems come next, given what became of them (hdpo_env.cliffs.sampler)."""
 
     strategy: Strategy = "uniform"  # epochs of all problems, or one of CliffSampler's others
     delay: int = 1000  # retry: problems drawn until a cliff's first retry; doubled at each failure
