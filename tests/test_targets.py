@@ -95,6 +95,53 @@ def test_the_command_on_own_parts(own: str, capsys: pytest.CaptureFixture[str]) 
     assert [f["status"] for f in found] == ["ok", "failed"]
 
 
+@pytest.mark.parametrize("target", [":", ":x", "mine:", "./mine.py:Src", "mine.py/x:Src"])
+def test_what_is_no_module_and_name_is_refused(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip of the command line is no broken part: exit code 2, and how to write it."""
+    assert cli.main(["check", target]) == 2
+    told = capsys.readouterr().err
+    assert "for Source in mine.py of this folder give mine:Source" in told
+
+
+def test_own_parts_are_found_in_the_folder_where_one_stands(tmp_path: Path) -> None:
+    """The console script reads mine.py beside it, even where the library has an imp of its own."""
+    (tmp_path / "imp.py").write_text(OWN)
+    hdpo = Path(sys.executable).with_name("hdpo")
+    found = subprocess.run(
+        [hdpo, "check", "imp:problems", "--json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert [f["detail"] for f in json.loads(found.stdout)] == ["problem source"]
+    missing = subprocess.run(
+        [hdpo, "check", "mine:Bad"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert missing.returncode == 2
+    assert "looked in this folder, in PYTHONPATH" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("def __len__(self): return 0\n    def __getitem__(self, i): ...", "__iter__"),
+        ("def verify(self, completion, gold): ...", "a verifier it would be with name, version"),
+        ("name = version = 'x'", "a verifier it would be with verify"),
+        ("pass", "one that makes one"),
+    ],
+)
+def test_what_a_class_lacks_is_named(
+    body: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The members of the contract that it is nearest to; nothing of one it has no member of."""
+    (tmp_path / "lacking.py").write_text(f"class Part:\n    {body}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("lacking", None)
+    with pytest.raises(ConfigError) as refused:
+        check_target("lacking:Part")
+    assert str(refused.value).endswith(says.replace("one that", "without arguments that"))
+
+
 def test_a_part_that_raises_is_broken_and_the_rest_is_checked(
     own: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,7 +159,7 @@ def test_the_command_on_hosts(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "--host", "slime", "--host", "gem"]) == 0
     said = capsys.readouterr().out
     assert "gem-llm is not installed" in said
-    assert "0 broken, 3 not exercised" in said
+    assert "0 broken, 4 not exercised" in said
     assert cli.main(["check", "--require", "gem"]) == 1
     assert "pip install 'gem-llm==0.1.0'" in capsys.readouterr().out
     assert cli.main(["check", "--list"]) == 0
@@ -140,7 +187,7 @@ def test_the_pytest_plugin(own: str, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("import sys; sys.path.insert(0, '.')")
     checks = [f"{own}:env", f"{own}:same_id", "host:gem", "host:slime"]
     said = run_pytest(tmp_path, *(f"--hdpo-check={target}" for target in checks))
-    assert "1 failed, 6 passed, 3 skipped" in said
+    assert "1 failed, 6 passed, 4 skipped" in said
     assert "share the id x" in said
     assert "gem-llm is not installed" in said
 
