@@ -6,7 +6,10 @@ Nothing heavy is imported before a command needs it: ``hdpo --help`` loads no th
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
+import io
 import os
 import re
 import sys
@@ -45,25 +48,47 @@ _EXTRAS = {
     "vllm": "vllm",
 }
 
+# What the writing of a file or of standard output fails with, without naming it.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     words = list(sys.argv[1:] if args is None else args)
     is_debugging = "--debug" in words or os.environ.get("HDPO_DEBUG", "") not in ("", "0")
     words = [word for word in words if word != "--debug"]
+    _write_every_character()
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()  # a full disk shows here, and not after the last word
+        return code
     except KeyboardInterrupt as stop:
         return _stop(130, f"interrupted; {stop}" if str(stop) else "interrupted")
     except BrokenPipeError:
-        # The reader of our output went away (``| head``); Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()  # its reader went away (``| head``)
         return 0
     except Exception as error:
         sentence = _sentence(error)
         if is_debugging or sentence is None:
             raise
+        _flush()
         return _stop(2, _option(words, error) + sentence)
+
+
+def _write_every_character() -> None:
+    """Let a terminal that lacks a character show its number, where Python would stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write what is buffered, or drop it if that fails: Python would complain again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):  # a stream without a file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _option(words: Sequence[str], error: Exception) -> str:
@@ -131,6 +156,8 @@ def _sentence(error: Exception) -> str | None:
             return f"this needs the package {package}: pip install 'hdpo_env[{extra}]'"
     if isinstance(error, OSError) and error.filename is not None:
         return f"cannot use {error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return f"cannot write all of the output: {error.strerror}"
     return None
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import tyro
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.problems import FIELD_MAPS, PROBLEMS, load_problems
+from hdpo_env.problems import FIELD_MAPS, PROBLEMS, FieldMap, load_problems
 from hdpo_env.problems.chain import OPERATORS
 from hdpo_env.types import Problem
+from hdpo_env.verifiers import VERIFIERS
 
 ColumnsOption = Annotated[
     str,
@@ -34,18 +37,51 @@ def check_limit(limit: int | None) -> None:
 
 
 def check_out(option: str, out: str | Path | None, inputs: Iterable[str | Path]) -> None:
-    """Refuse, before any work, an output that is a folder or one of the files a command reads.
+    """Refuse, before any work, an output that cannot be written or that a command reads.
+
+    Its folder is made, so that the work is not lost for want of it.
 
     Raises:
-        ConfigError: it is a folder, or the same file, by whatever name.
+        ConfigError: it is a folder, the same file as an input by whatever name, or not writable.
     """
-    if out is None or not Path(out).exists():
+    if out is None:
         return
     if Path(out).is_dir():
         raise ConfigError(f"{option} {out} is a folder: name a file")
     for path in map(Path, inputs):
-        if path.exists() and path.samefile(out):
+        if path.exists() and Path(out).exists() and path.samefile(out):
             raise ConfigError(f"{option} {out} would overwrite what is read: name another file")
+    if not Path(out).exists():
+        check_folder(option, Path(out).parent)
+    elif not os.access(out, os.W_OK):
+        raise ConfigError(f"{option} {out} is read-only: name another file")
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Make the folder of an output before any work.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{option}: nothing can be written in {folder} ({error.strerror}): name another place"
+        ) from None
+
+
+def columns_of(field_map: str) -> FieldMap:
+    """A field map as it is typed, whose verifier there is.
+
+    Raises:
+        ConfigError, RegistryError: it cannot be read, or names what is unknown.
+    """
+    columns = FieldMap.parse(field_map)
+    VERIFIERS[columns.verifier]  # before a row is read, let alone sampled for
+    return columns
 
 
 def family_of(data: str) -> str:
@@ -111,6 +147,7 @@ def find_problems(
         DataError: nothing is there, or no row can be a problem.
     """
     check_limit(limit)
+    columns_of(field_map)
     size = _FAMILY_SIZE if limit is None else limit
     if (family := family_of(data)) in PROBLEMS:
         return list(PROBLEMS[family](split=split, seed=seed, size=size))

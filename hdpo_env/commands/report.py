@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from hdpo_env.commands.places import ColumnsOption, find_problems
+from hdpo_env.commands.places import ColumnsOption, check_out, find_problems
 from hdpo_env.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,17 +41,27 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Write the page and, if asked for, the pictures."""
+    """Write the page and, if asked for, the pictures.
+
+    Raises:
+        ConfigError: an option is missing, or an output is a file of something else.
+        DataError: a folder does not exist or holds no run.
+    """
     from hdpo_env.report import check_page, write_figure, write_pictures, write_report
+    from hdpo_env.report.load import find_runs
 
     if not options.runs:
         raise ConfigError("name at least one run folder: hdpo report runs/demo")
     if options.gold and options.problems is None:
         raise ConfigError("--gold needs --problems: runs hold no gold answers")
+    for folder in options.runs:
+        find_runs(folder)  # or it is refused
     out = options.out or options.runs[0] / "report.html"
     check_page(out)
+    check_out("--out", out, ())
     if options.figure is not None:
         check_page(options.figure, "an SVG picture")
+        check_out("--figure", options.figure, ())
         print(write_figure(options.runs[0], options.figure))
     if options.png is not None:
         pictures = write_pictures(options.runs, options.png)

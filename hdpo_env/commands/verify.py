@@ -64,10 +64,10 @@ def run(options: Options) -> int:
     verifier = _verifier(options)
     if len(options.what) not in (1, 2):
         raise ConfigError("give a completion and its gold answer, or one file of them")
+    if options.slowest < 0:
+        raise ConfigError(f"--slowest is {options.slowest}: choose a number of items >= 0")
     is_file = len(options.what) == 1
     check_out("--out", options.out, options.what if is_file else ())
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
     if is_file:
         return _file(verifier, options)
     if os.path.isfile(options.what[0]):  # of any text, as Path.is_file is not
@@ -109,8 +109,6 @@ def _file(verifier: Any, options: Options) -> int:
     start = perf_counter()
     verdicts = _judge(verifier, pairs, options)
     facts = summarize(pairs, verdicts, perf_counter() - start)
-    if options.out is not None:
-        _write(options.out, verdicts)
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -118,6 +116,8 @@ def _file(verifier: Any, options: Options) -> int:
         for pair, verdict in slowest(pairs, verdicts)[: options.slowest]:
             told = f"line {pair.line}, {verdict.ms:.1f} ms, {verdict.outcome.name}"
             print(f"slowest: {told}", file=sys.stderr)
+    if options.out is not None:
+        _write(options.out, verdicts)
     return 0
 
 

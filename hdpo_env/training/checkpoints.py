@@ -58,12 +58,14 @@ def drop_lines_from(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text().split("\n"):  # splitlines would cut at a completion's U+2028
+    for line in path.read_text(encoding="utf-8").split(
+        "\n"
+    ):  # splitlines would cut at a completion's U+2028
         try:
             if json.loads(line)["step"] < step:
                 kept.append(line)
         except (json.JSONDecodeError, KeyError):
             continue
     aside = path.with_suffix(".writing")
-    aside.write_text("".join(f"{line}\n" for line in kept))
+    aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     os.replace(aside, path)

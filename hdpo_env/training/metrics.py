@@ -40,7 +40,7 @@ class MetricsWriter:
     def rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows to another JSON-lines file of the run."""
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        with (self.run_dir / name).open("a") as file:
+        with (self.run_dir / name).open("a", encoding="utf-8") as file:
             file.write(text)
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class MetricsWriter:
 
 def _last_time(path: Path) -> float:
     """``time_s`` of the last line, 0 without one."""
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return json.loads(lines[-1])["time_s"] if lines else 0.0
 
 

@@ -107,7 +107,10 @@ def run_summary(run_dir: Path, *, algo: str, variant: str, seed: int) -> dict[st
     ``cliff_rate_start`` and ``cliff_rate_end`` are the share of held-out problems that no sample
     solved: of the slice "cliff" if there is one, else averaged over the slices.
     """
-    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = [
+        json.loads(line)
+        for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     evaluated = [line for line in lines if any(k.startswith("eval/") for k in line)]
     first, last = (_slices(evaluated[i]) if evaluated else {} for i in (0, -1))
     return {
