@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +15,7 @@ from hdpo_env.config import Strategy, TrainConfig, preset
 from hdpo_env.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
+    from hdpo_env.commands.progress import RunProgress
     from hdpo_env.training.runs import RunSpec, SourceSpec
 
 HOLD_OUT_SEED = 42  # HDPO's 95/5 split
@@ -131,9 +133,7 @@ def run(options: Options) -> int:
     """Train, showing progress; the exit code is 0, or 130 after an interrupt that was saved."""
     from transformers.utils.logging import disable_progress_bar
 
-    from hdpo_env.commands.progress import show_progress
     from hdpo_env.training.folders import state_of
-    from hdpo_env.training.runs import execute
 
     disable_progress_bar()  # one bar is enough
 
@@ -155,15 +155,26 @@ def run(options: Options) -> int:
         raise ConfigError(
             f"{spec.run_dir} holds an unfinished run: continue it with --resume, or --overwrite it"
         )
-    with show_progress({spec.variant: spec.config.steps}) as progress:
-
-        def on_step(step: int, metrics: Mapping[str, float]) -> None:
-            progress.advance(spec.variant, step + 1, metrics)
-
-        summary = execute(spec, resume=state == "started", on_step=on_step, threads=options.threads)
+    summary = _train(spec, resume=state == "started", threads=options.threads)
     print(_told(summary))
     print(f"the model is {spec.run_dir / 'model'}; the curves: hdpo report {spec.run_dir}")
     return 0
+
+
+def _train(spec: RunSpec, **how: Any) -> dict[str, Any]:
+    from hdpo_env.commands.progress import show_progress
+    from hdpo_env.training.runs import execute
+
+    with ExitStack() as stack:
+        bars: list[RunProgress] = []
+
+        def on_start() -> None:  # a run that is refused shows no bar
+            bars.append(stack.enter_context(show_progress({spec.variant: spec.config.steps})))
+
+        def on_step(step: int, metrics: Mapping[str, float]) -> None:
+            bars[0].advance(spec.variant, step + 1, metrics)
+
+        return execute(spec, on_start=on_start, on_step=on_step, **how)
 
 
 def _told(summary: Mapping[str, Any]) -> str:

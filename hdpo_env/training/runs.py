@@ -104,14 +104,16 @@ def execute(
     spec: RunSpec,
     *,
     resume: bool = False,
+    on_start: Callable[[], None] = lambda: None,
     on_step: OnStep = lambda step, metrics: None,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Train one run to its end, write ``summary.json`` and the model, and return the summary.
 
+    ``on_start`` is called once all is loaded and nothing can be refused any more.
+
     Raises:
-        ConfigError: no training problem can be shown in the view that the teacher needs, the folder
-            is not a run's or holds what is read, or more steps are done than wanted.
+        ConfigError: nothing can be taught, the folder is not the run's, or --steps is past.
         RegistryError: a view, template or field map has an unknown name.
         DataError: a source holds no problem, or none whose prompt fits.
         CheckpointError: ``resume`` was asked for and there is nothing to resume.
@@ -124,6 +126,7 @@ def execute(
         folders.check_steps(spec.run_dir, spec.config.steps)
     else:
         owned.clear(spec.run_dir)
+    on_start()
     spec.run_dir.mkdir(parents=True, exist_ok=True)
     folders.write_json(spec.run_dir / "config.json", spec.describe())
     trainer = Trainer(
@@ -137,8 +140,8 @@ def execute(
     )
     trainer.run(resume=resume)
     policy.save(spec.run_dir / "model")
-    algo, seed = spec.config.algo.name, spec.config.seed
-    summary = run_summary(spec.run_dir, algo=algo, variant=spec.variant, seed=seed)
+    named = {"algo": spec.config.algo.name, "variant": spec.variant, "seed": spec.config.seed}
+    summary = run_summary(spec.run_dir, **named)
     folders.write_json(spec.run_dir / "summary.json", summary)
     return summary
 
