@@ -143,13 +143,17 @@ def test_an_export_is_json_for_every_reader(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (gzip.compress(b'{"problem_id": 1, "reward": 0}\n'), "is a gzip file: unpack it first"),
+        (
+            gzip.compress(b'{"problem_id": 1, "reward": 0}\n', mtime=0),
+            "is a gzip file: unpack it first",
+        ),
         (b"PAR1 and so on", "is a parquet file: let its name end in .parquet"),
         (b'[{"problem_id": 1}, {"problem_id": 2}]\n', NO_OBJECT),
         (json.dumps([{"problem_id": 1}], indent=2).encode(), NO_OBJECT),
         (b"problem_id,reward\na,1\n", NO_OBJECT),
         (bytes(range(256)), NO_OBJECT),
     ],
+    ids=["gzip", "parquet", "list", "indented", "csv", "bytes"],
 )
 def test_what_is_no_json_lines_gets_a_remedy_that_helps(
     command: str, content: bytes, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -185,7 +189,10 @@ def test_a_file_given_twice_is_not_counted_twice(
             "'mth'",
         ),
         (["audit", "FILE", "--field-map", "question=question,answer"], "'answer' is no field=col"),
+        (["export", "FILE", "--to", "trl", "--field-map", "answer=answers,verifier=mth"], "'mth'"),
         (["verify", "FILE", "--gold-field", "answers", "--timeout-s", "nan"], "timeout_s=nan"),
+        (["verify", "FILE", "--gold-field", "answers", "--slowest", "-1"], "--slowest is -1"),
+        (["eval", "--model", "FILE", "--data", "chain-add", "--temperature", "nan"], "temperature"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(

@@ -12,9 +12,8 @@ from typing import Annotated, Any
 import tyro
 
 from hdpo_env.commands.pairs import read_pairs
-from hdpo_env.commands.places import check_limit
+from hdpo_env.commands.places import check_limit, columns_of
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.problems.fieldmap import FieldMap
 from hdpo_env.problems.rows import load_problems
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_env.verifiers.audit import Disagreement, Finding, audit, differences
@@ -65,8 +64,7 @@ def _golds(options: Options) -> int:
             path, field_map=options.field_map, split=options.split, limit=options.limit
         )
 
-    columns = FieldMap.parse(options.field_map)
-    VERIFIERS[columns.verifier]  # the problems' own, which an audit would not ask
+    columns_of(options.field_map)
     report = load(options.data)
     others = load(options.against).problems if options.against else ()
     if options.against and not others:
