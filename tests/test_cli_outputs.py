@@ -98,7 +98,8 @@ def test_folders_of_outputs_are_made(rollouts: Path, monkeypatch: pytest.MonkeyP
     """By every command, as some already did."""
     monkeypatch.chdir(rollouts.parent)
     assert main(["cliffs", "ok.jsonl", "--ids", "a/b/ids", "--card", "c/d"]) == 0
-    assert main(["export", "ok.jsonl", "--to", "trl", "--view", "answer", "--out", "e/f.jsonl"]) == 0
+    words = ["--to", "trl", "--view", "answer", "--out", "e/f.jsonl"]
+    assert main(["export", "ok.jsonl", *words]) == 0
     for name in ("a/b/ids", "c/d/card.md", "c/d/card.json", "e/f.jsonl"):
         assert Path(name).exists()
 
