@@ -28,7 +28,7 @@ from hdpo_env.prompts import student_prompt
 from hdpo_env.simulate import SimulatedPolicy
 from hdpo_env.types import Completion, Group, Outcome, Problem, Rollout, Verdict
 
-CHAIN = list(ChainFamily("#").source("eval", 0, 300))
+CHAIN = ChainFamily("#").source("eval", 0, 300).distinct()
 OUTCOME = {True: Outcome.CORRECT, False: Outcome.WRONG, None: Outcome.ERROR}
 
 
