@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import product
 
 _HINT = re.compile(
-    r"color|\\\\\s*\[|[CP]\s*\}?\s*_|\.\d+\s?(?:\\[lc]?dots|\.\.\.)|\bfor\b|forall|mathbb|\bto\b|\b[Aa]ll\b|Be\s*\^"
+    r"color|\\\\\s*\[|[CP]\s*\}?\s*_|\.\d+\s?(?:\\[lc]?dots|\.\.\.)|\bfor\b|forall|mathbb|\bto\b|\b[Aa]ll\b|Be\s*\^|&"
 )
 _ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
+_ALIGNED = re.compile(r"&\s*(?=[=<>]|\\(?:leq?|geq?|lt|gt|neq?|approx|equiv|in)\b)|(?<=[=<>])\s*&")
 _COLOUR = re.compile(r"\\(?:text)?color\s*(?:\[\w+\])?\s*\{[^{}]*\}")
 _B_TIMES_E = re.compile(r"(?<![A-Za-z\\])Be(?=\s*\^)")  # and not the word
 _CHOICES = re.compile(
     r"(?<![\w})\]])(?:\{\s*\})?\{?[_^]\s*\{?(\w{1,6})\}{0,2}\s*"
     r"(?:\\(?:mathrm|text|mathbf)\s*\{)?([CP])\}?\s*_\s*\{?(\w{1,6})\}?"
 )
-_ENDLESS = re.compile(r"(\d*\.\d*?)(\d{1,6}?)(\2+)(\d*)\s?(?:\\[lc]?dots|\.\.\.)")
+# At most 40 digits, and cycles are sought outside: a pattern with both would take cubic time.
+_ENDLESS = re.compile(r"(?<![\d.])(\d{0,20}\.)(\d{2,40})\s?(?:\\[lc]?dots|\.\.\.)")
 _CUT_OFF = re.compile(r"(\d\.\d{2,})\s?(?:\\[lc]?dots|\.\.\.)")
 _MIN_SHOWN = 3  # digits that a cycle must fill before "..." repeats it
-_SPACING = r"(?:[\s,;~(]|\\[,;:! ]|\\q?quad\b)*"
+_MAX_CYCLE = 6
+_BLANKS = re.compile(r"\s{2,}")
+# Only from the start of a run of blanks: else every blank of it would be a start.
+_SPACING = r"(?<![\s,;~(])(?:[\s,;~(]|\\[,;:! ]|\\q?quad\b)*"
 _EVERY = re.compile(
     _SPACING + r"(?:\\forall|(?:\\(?:text|mathrm)\s*\{)?[\s,]*for\s+(?:all|any|every|each)\b)"
     r"(?:\s+(?:real|rational|complex|positive|natural|whole|integers?|numbers?|values?|of))*"
@@ -53,6 +59,7 @@ def plain(spelled: str) -> str:
     """
     if not _HINT.search(spelled):
         return spelled
+    spelled = _BLANKS.sub(" ", spelled)  # the patterns below are not linear in a run of blanks
     for pattern, spelling in _RULES:
         spelled = pattern.sub(spelling, spelled)
     for tail in (_EVERY, _MEMBER):
@@ -79,16 +86,20 @@ def _chosen(found: re.Match[str]) -> str:
 
 def _repeated(found: re.Match[str]) -> str:
     """A decimal that shows its cycle and says that it goes on."""
-    head, cycle, more, rest = found.groups()
-    shown = len(cycle + more)
-    is_e = cycle == "1828"  # 2.718281828... is no repeating decimal
-    if shown < max(_MIN_SHOWN, 2 * len(cycle)) or not cycle.startswith(rest) or is_e:
-        return found.group()
-    return rf"{head}\overline{{{cycle}}}"
+    whole, digits = found.groups()
+    if (whole + digits).startswith("2.71828"):
+        return found.group()  # e is no repeating decimal
+    for start, length in product(range(len(digits)), range(1, _MAX_CYCLE + 1)):
+        head, cycle, shown = digits[:start], digits[start : start + length], digits[start:]
+        times, rest = divmod(len(shown), length)
+        if times >= 2 and times * length >= _MIN_SHOWN and shown == cycle * times + cycle[:rest]:
+            return rf"{whole}{head}\overline{{{cycle}}}"
+    return found.group()
 
 
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (_ROW_GAP, r"\\\\ "),
+    (_ALIGNED, " "),
     (_COLOUR, " "),
     (_B_TIMES_E, "B e"),
     (_CHOICES, _chosen),

@@ -38,7 +38,7 @@ def last_evaluation(run):
     return found[STEPS]
 
 
-def test_cliffs_are_learned_with_the_plugin_and_not_without(stack):
+def test_cliffs_are_learned_with_the_plugin_and_not_without(stack, capsys):
     """After 80 steps pass@8 on held-out cliffs is above one half with HDPO, below 0.1 with GRPO.
 
     The reference trainer reaches 0.91 and 0.01 in as many steps (seed 0 of the recorded demo). Easy
@@ -58,6 +58,8 @@ def test_cliffs_are_learned_with_the_plugin_and_not_without(stack):
         assert run.code == 0, run.log[-4000:]
         assert len(run.steps) == STEPS
         ends[name] = last_evaluation(run)
+    with capsys.disabled():
+        print(f"\nafter {STEPS} steps: {ends}")  # noqa: T201  what the README quotes
     cliff, easy = "eval_table_pass8", "eval_add_pass1"
     assert ends["grpo"][cliff] < 0.1, ends
     assert ends["hdpo"][cliff] > 0.5, ends
