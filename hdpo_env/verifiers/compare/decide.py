@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from hdpo_env.verifiers.compare.choices import choice, is_separated, letters_of, rest_of_choice
 from hdpo_env.verifiers.compare.logic import any3
 from hdpo_env.verifiers.compare.match import Matcher
 from hdpo_env.verifiers.compare.quantities import lone_unit_letter, quantity
-from hdpo_env.verifiers.compare.renaming import renamings
+from hdpo_env.verifiers.compare.renaming import declared_apart, renamings
 from hdpo_env.verifiers.compare.values import Leaf, same_value
 from hdpo_env.verifiers.compare.wording import same_words
-from hdpo_env.verifiers.parse.answer import Answer, parse_answer
+from hdpo_env.verifiers.parse.answer import Answer, gold_readings, parse_answer
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, integer, letters, substitute, walk
 
 _ARROW = "vec:"  # what the lexer puts before a letter that is marked as a vector
@@ -34,7 +35,8 @@ def decide(gold: Answer, answer: Answer, leaf: Leaf = same_value) -> Decision:
     if chosen is not None:
         return chosen
     if gold.readings and answer.readings:
-        verdict = any3(_match(Matcher(leaf), g, a) for g in gold.readings for a in answer.readings)
+        pairs = product(gold_readings(gold), answer.readings)
+        verdict = any3(_match(Matcher(leaf), g, a) for g, a in pairs)
         if verdict is not False:
             return Decision(verdict, "mathematics")
     if same_words(gold, answer):
@@ -85,6 +87,8 @@ def _is_call(answer: Answer) -> bool:
 
 def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
     """Match two trees, then again with parameters renamed or a lone letter read as a unit."""
+    if declared_apart(gold, answer):
+        return False
     verdict = matcher.same(gold, answer)
     if verdict is True:
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from hdpo_env.verifiers.parse.nodes import ZERO, Node, Num, Op, Sym, letters, su
 
 Same = Callable[[Node, Node], "bool | None"]
 _NAMED_BY_LETTER = frozenset({"abs", "norm", "sin", "cos", "tan", "det"})
+_SEGMENT = re.compile("[A-Z]{2}")
 _FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "to": "to"}
 
 
@@ -25,7 +27,9 @@ def tidy(node: Node) -> Node:
     """
     if isinstance(node, Op) and node.name == "seq" and node.data in ("", "or"):
         items = stated(node.args)
-        return tidy(items[0]) if len(items) == 1 else node
+        if len(items) == 1:
+            return tidy(items[0])
+        return node if len(items) == len(node.args) else Op("seq", items, node.data)
     if isinstance(node, Op) and node.name == "builder":
         return _image(node)
     if not (isinstance(node, Op) and node.name == "rel"):
@@ -187,7 +191,12 @@ def _two_assignments(
         return False  # f(0) = 0 is not f(x) = 0
     for one, other in ((name_a, name_b), (name_b, name_a)):
         if isinstance(one, Sym) and isinstance(other, Op) and one in other.args:
+            if other.name == "abs" and _segment(one):
+                continue  # |AB| is the length AB
             return False  # x = 0 is not f(x) = 0
+    segments = [_segment(name) for name in (name_a, name_b)]
+    if None not in segments and segments[0] != segments[1]:
+        return False  # |AB| is not AC
     if name_a == name_b or wordy or isinstance(name_a, Op) != isinstance(name_b, Op):
         return same(value_a, value_b)
     if isinstance(name_a, Op) and isinstance(name_b, Op):
@@ -198,6 +207,14 @@ def _two_assignments(
     if letters(value_a) or letters(value_b):  # y = 2x and x = y/2 are one line
         return _same_equations(leaf, Op("rel", a, "="), Op("rel", b, "="))
     return False
+
+
+def _segment(name: Node) -> frozenset[str] | None:
+    """The two ends of a segment or a length, AB or |AB|."""
+    if isinstance(name, Op) and name.name == "abs":
+        name = name.args[0]
+    is_one = isinstance(name, Sym) and _SEGMENT.fullmatch(name.name)
+    return frozenset(name.name) if is_one and isinstance(name, Sym) else None
 
 
 def _at_a_number(name: Node) -> bool:

@@ -8,6 +8,7 @@ from itertools import product
 
 from hdpo_env.verifiers.compare import equations, quantities
 from hdpo_env.verifiers.compare.dotted import same_dotted
+from hdpo_env.verifiers.compare.integrals import same_antiderivative
 from hdpo_env.verifiers.compare.lists import (
     carried_out,
     has_signs,
@@ -21,7 +22,7 @@ from hdpo_env.verifiers.compare.matrices import entries, evaluate
 from hdpo_env.verifiers.compare.quadratics import solved
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
 from hdpo_env.verifiers.compare.values import Leaf, same_value, written_decimal
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,22 @@ def _units(m: Matcher, gold: Node, answer: Node) -> Ruling:
     return quantities.same_quantity(m.same, gold, answer)
 
 
+def _integrals(m: Matcher, gold: Node, answer: Node) -> Ruling:
+    """Two antiderivatives with a constant each."""
+    return same_antiderivative(m.leaf, gold, answer)
+
+
 def _moduli(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """``9 mod 11`` against 9, or against another residue of the same modulus."""
     a, b = (n.args if isinstance(n, Op) and n.name == "mod" else None for n in (gold, answer))
     if a is None and b is None:
         return PASS
-    if a is not None and b is not None and m.same(a[1], b[1]) is not True:
-        return False
+    if a is not None and b is not None:
+        x, y, n = (whole_number(node) for node in (a[0], b[0], a[1]))
+        if x is not None and y is not None and n is not None and whole_number(b[1]) == n > 0:
+            return (x - y) % n == 0  # two names of one residue class
+        if m.same(a[1], b[1]) is not True:
+            return False
     return m.same(a[0] if a else gold, b[0] if b else answer)
 
 
@@ -262,6 +272,8 @@ def _builders(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Two set-builders part by part; other structures with equal shape argument by argument."""
     if not (isinstance(gold, Op) and isinstance(answer, Op)):
         return PASS
+    if gold.name == answer.name == "builder":
+        answer = _with_element_of(gold, answer)
     shaped = ("builder", "cup", "cap", "minus", "row")
     is_piecewise = gold.data == answer.data == "cases" and len(gold.args) > 1
     if gold.name != answer.name or not (gold.name in shaped or is_piecewise):
@@ -276,6 +288,17 @@ def _builders(m: Matcher, gold: Node, answer: Node) -> Ruling:
         crossed = all3(m.same(x, y) for x, y in zip(gold.args, answer.args[::-1], strict=True))
         return any3((straight, crossed))
     return straight
+
+
+def _with_element_of(gold: Op, answer: Op) -> Op:
+    """The set-builder with its element called as in the other, where that name is free."""
+    ours, theirs = letters(gold.args[0]), letters(answer.args[0])
+    if len(ours) != 1 or len(theirs) != 1 or ours <= letters(answer):
+        return answer
+    (new,), (old,) = ours, theirs
+    renamed = substitute(answer, old, Sym(new))
+    assert isinstance(renamed, Op)
+    return renamed
 
 
 def _without_rest(node: Op) -> list[tuple[Node, ...]]:
@@ -319,4 +342,5 @@ _RULES: tuple[Rule, ...] = (
     _sequences,
     _matrices,
     _builders,
+    _integrals,
 )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 from hdpo_env.verifiers.compare.logic import all3
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.values import Leaf
-from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute, walk
+from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, integer, letters, substitute, walk
 
 INFINITY: Node = Sym("oo")
 MINUS_INFINITY: Node = Op("neg", (INFINITY,))
 _FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _LINEAR = frozenset({"+", "*", "/", "neg", "percent"})
+_MOST_POINTS = 200  # integers that a bounded set is listed for
 # texts that mean the whole line
 EVERYTHING = frozenset(
     {"all real numbers", "all reals", "all real", "real numbers", "any real number"}
@@ -132,7 +134,12 @@ def _relation(node: Op) -> tuple[str | None, Region] | None:
 
 
 def _complement(value: Node) -> Region:
-    return (Piece(MINUS_INFINITY, True, value, True), Piece(value, True, INFINITY, True))
+    return _outside(point(value))
+
+
+def _outside(piece: Piece) -> Region:
+    below = Piece(MINUS_INFINITY, True, piece.low, not piece.open_low)
+    return below, Piece(piece.high, not piece.open_high, INFINITY, True)
 
 
 def _between(parts: tuple[Node, ...], names: list[str]) -> tuple[str | None, Region] | None:
@@ -212,9 +219,7 @@ def _cut(node: Op) -> tuple[str | None, Region] | None:
         return None
     pieces: Region | None = left[1]
     for piece in right[1]:
-        if piece.low != piece.high or pieces is None:
-            return None
-        pieces = _intersection(pieces, _complement(piece.low))
+        pieces = None if pieces is None else _intersection(pieces, _outside(piece))
     return None if pieces is None else (None, pieces)
 
 
@@ -228,12 +233,27 @@ def _common(node: Op) -> tuple[str | None, Region] | None:
 
 def _builder(node: Op) -> tuple[str | None, Region] | None:
     inner = region(node.args[1])
-    element = node.args[0]
+    element, among = node.args[0], Sym("bbR")
     if isinstance(element, Op) and element.name == "rel" and element.data == "in":
-        element = element.args[0]
+        element, among = element.args[0], element.args[1]
     if inner is None or not isinstance(element, Sym) or inner[0] not in (None, element.name):
         return None
-    return None, inner[1]
+    if among == Sym("bbZ"):
+        whole = [_whole(piece) for piece in inner[1]]
+        return None if None in whole else (None, tuple(p for ps in whole for p in ps or ()))
+    within = region(among)
+    both = None if within is None else _intersection(inner[1], within[1])
+    return None if both is None else (None, both)
+
+
+def _whole(piece: Piece) -> Region | None:
+    """The integers of a bounded interval with rational ends, if they are not too many."""
+    low, high = rational(piece.low), rational(piece.high)
+    if low is None or high is None or high - low > _MOST_POINTS:
+        return None
+    first = floor(low) + 1 if piece.open_low else ceil(low)
+    last = ceil(high) - 1 if piece.open_high else floor(high)
+    return tuple(point(integer(n)) for n in range(first, last + 1))
 
 
 _RULES = {

@@ -16,6 +16,8 @@ _CONSTANTS = frozenset(["C", "c", "K", "const"])
 _ALSO_CONSTANTS = frozenset(["A", "B", "D"])  # beside one that is surely a constant
 _NUMBERED = re.compile(r"[Cck]_\d")
 _MAX_RENAMED = 3
+_POSITIVE = "bbZ+"
+_NATURAL = frozenset({"bbN", "bbN+", "bbN0", "bbN0+", "bbZ+", "bbZ0+"})  # with or without zero
 
 
 def renamings(gold: Node, answer: Node) -> Iterator[Node]:
@@ -103,15 +105,37 @@ def _defines(node: Node) -> bool:
 
 
 def _is_tuple(node: Node) -> bool:
-    node = tidy(node)
-    return isinstance(node, Op) and (
-        node.name == "matrix" or (node.name == "seq" and node.data == "()")
-    )
+    """Whether a node is a tuple, a list of tuples, or a point plus a multiple of a direction."""
+    node = _value(node)
+    if not isinstance(node, Op):
+        return False
+    if node.name == "seq" and node.data in ("", "or"):
+        return all(map(_is_tuple, stated(node.args)))
+    if node.name == "+" and any(isinstance(arg, Op) and _is_tuple(arg) for arg in node.args):
+        return True  # a line, p + t d
+    return node.name == "matrix" or (node.name == "seq" and node.data == "()")
 
 
 def _is_real(node: Node) -> bool:
     """``t in R``, which makes t a parameter of a tuple."""
     return isinstance(node, Op) and node.data == "in" and node.args[-1] == Sym("bbR")
+
+
+def declared_apart(gold: Node, answer: Node) -> bool:
+    """Whether two lists declare their letters in sets that differ, as in t in R and t in Z."""
+    ours, theirs = _declared(gold), _declared(answer)
+    return bool(ours and theirs) and not ours & theirs
+
+
+def _declared(node: Node) -> set[str]:
+    """The kinds of sets that the items of a list declare; empty if an item bounds its letter."""
+    if not (isinstance(node, Op) and node.name == "seq" and node.data in ("", "or")):
+        return set()
+    said = [n for n in node.args if isinstance(n, Op) and n.name == "rel" and n.data != "="]
+    names = [n.args[-1].name for n in said if isinstance(n.args[-1], Sym) and n.data == "in"]
+    if len(names) < len(said) or not all(name.startswith("bb") for name in names):
+        return set()
+    return {_POSITIVE if name in _NATURAL else name for name in names}
 
 
 def _multiplies_period(node: Node, name: str) -> bool:

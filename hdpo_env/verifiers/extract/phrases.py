@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _TAIL = 4_000  # characters at the end in which a statement is looked for
@@ -74,6 +75,8 @@ def concluded(text: str) -> str | None:
     stripped = text.strip()
     if not stripped or _REFUSAL.search(stripped[-_TAIL:]):
         return None
+    if (stored := _stored(stripped.removesuffix("```").rstrip().rsplit("\n", 1)[-1])) is not None:
+        return stored
     opening = _OPENING.match(stripped)
     bare = stripped[opening.end() :] if opening else stripped
     if len(bare) <= _SHORT and "\n" not in bare and not _is_prose(bare):
@@ -93,6 +96,21 @@ def concluded(text: str) -> str | None:
         return sentence.rsplit("=", 1)[-1].strip(" .*_") or None
     numbers = _NUMBER.findall(sentence)
     return numbers[-1].strip(",") if numbers else None
+
+
+def _stored(line: str) -> str | None:
+    """The answer in a line that is one JSON object with an "answer", else None.
+
+    >>> _stored('{"steps": "6 times 7", "answer": 42}')
+    '42'
+    """
+    if not (line.startswith("{") and line.endswith("}") and '"answer"' in line):
+        return None
+    try:
+        found = json.loads(line, parse_int=str, parse_float=str)["answer"]
+    except (ValueError, KeyError, RecursionError):
+        return None
+    return found.strip() or None if isinstance(found, str) else None
 
 
 def _is_prose(line: str) -> bool:

@@ -39,6 +39,19 @@ _SYSTEM = re.compile(
 _HALF_DAY = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
 _ARTICLES = re.compile(r"\b(?:the|an?)\b(?=\s+\w)")
 _DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
+_SURE_COMMA = re.compile(r"[-+]?\d+,0\d+")  # 1,05: no member of a list is written 05
+
+
+def gold_readings(gold: Answer) -> tuple[Node, ...]:
+    """The readings that a gold may be paid for: ``1,2`` is a list, and 1.2 in an answer alone.
+
+    >>> gold_readings(parse_answer("1,2")) == parse_answer("1,2").readings[:1]
+    True
+    """
+    is_list = len(gold.readings) > 1 and _DECIMAL_COMMA.fullmatch(gold.spelled)
+    if is_list and not _SURE_COMMA.fullmatch(gold.spelled):
+        return gold.readings[:1]
+    return gold.readings
 
 
 @lru_cache(maxsize=4096)

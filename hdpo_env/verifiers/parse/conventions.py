@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 
 from hdpo_env.verifiers.parse import notations
-from hdpo_env.verifiers.parse.nodes import ONE, Node, Num, Op, Sym, integer, walk
+from hdpo_env.verifiers.parse.nodes import ONE, Node, Num, Op, Sym, integer, walk, whole_number
 
 _HINT = re.compile(
     r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|Gamma|\^\s*\{-1\}\s*(?:\\left)?\("
     r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite)\b"
-    r"|\b[ap]m\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
+    r"|\b[ap]m\b|permutations|(?:uary|ril|may|une|uly|gust|ber|march)\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
     re.IGNORECASE,
 )
 _COMBINATIONS = re.compile(r"C_(\d{1,4})")
@@ -123,11 +123,16 @@ def _residue(node: Op) -> Node:
     return node
 
 
+def _sum(node: Op) -> Node:
+    stated = notations.negative_extreme(node)
+    return _filled(node) if stated is node else stated
+
+
 def _filled(node: Op) -> Node:
     """A progression of whole numbers with dots before its last term, written out."""
     if node.args.count(_DOTS) != 1 or node.args[-2:-1] != (_DOTS,):
         return node
-    shown = [_whole(arg) for arg in (*node.args[:-2], node.args[-1])]
+    shown = [whole_number(arg) for arg in (*node.args[:-2], node.args[-1])]
     numbers = [number for number in shown if number is not None]
     if len(numbers) < len(shown) or len(numbers) < 3:
         return node
@@ -141,22 +146,13 @@ def _filled(node: Op) -> Node:
     return Op(node.name, tuple(integer(term) for term in terms), node.data)
 
 
-def _whole(node: Node) -> int | None:
-    sign = 1
-    if isinstance(node, Op) and node.name == "neg":
-        node, sign = node.args[0], -1
-    if isinstance(node, Num) and node.value.denominator == 1 and node.places is None:
-        return sign * node.value.numerator
-    return None
-
-
 _RULES: dict[str, Callable[[Op], Node]] = {
     "*": _product,
     "^": _power,
     "rel": _relation,
     "mod": _residue,
     "seq": _filled,
-    "+": _filled,
+    "+": _sum,
     "call": notations.gamma,
     "text": notations.text,
     "unit": notations.quantity,

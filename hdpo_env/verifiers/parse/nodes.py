@@ -73,6 +73,15 @@ def substitute(node: Node, name: str, value: Node) -> Node:
     return node
 
 
+def whole_number(node: Node) -> int | None:
+    """The integer that a node writes in digits, with or without a minus sign; else None."""
+    if isinstance(node, Op) and node.name == "neg" and isinstance(node.args[0], Num):
+        number = whole_number(node.args[0])
+        return None if number is None else -number
+    is_whole = isinstance(node, Num) and node.value.denominator == 1 and node.places is None
+    return node.value.numerator if isinstance(node, Num) and is_whole else None
+
+
 def integer(value: int) -> Num:
     """An integer node."""
     return Num(Fraction(value))

@@ -17,6 +17,7 @@ from hdpo_env.verifiers.parse.nodes import (
     letters,
     substitute,
     walk,
+    whole_number,
 )
 
 _SET = re.compile(
@@ -24,6 +25,14 @@ _SET = re.compile(
     r"(?:(positive|negative|non\s?-?\s?negative)\s+)?"
     r"(integer|natural|natural number|rational|rational number|real number|real|complex number)s?"
 )
+_PERMUTATIONS = re.compile(
+    r"(?:and )?(?:all )?(?:(?:its|their|the|of) )*permutations"
+    r"(?: thereof| of (?:these|those|them|it))?"
+)
+_MONTHS = frozenset(
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september",
+     "october", "november", "december"]
+)  # fmt: skip
 _EXTREME = re.compile(r"(min|max)(?:imum)?(?: value)?")
 _NAMES = {"i": "bbZ", "n": "bbN", "q": "bbQ", "r": "bbR", "c": "bbC"}
 _MINIMUM, _MAXIMUM = Op("text", (), "min"), Op("text", (), "max")
@@ -37,6 +46,8 @@ def text(node: Op) -> Node:
     """The set of numbers that a phrase names, "min" for "minimum value", else the phrase."""
     if extreme := _EXTREME.fullmatch(node.data):
         return Op("text", (), extreme.group(1))
+    if _PERMUTATIONS.fullmatch(node.data):
+        return Op("text", (), "permutations")
     found = _SET.fullmatch(node.data)
     if found is None:
         return node
@@ -72,12 +83,22 @@ def times_unit(node: Op) -> Node:
     value, last = node.args
     if value in (_MINIMUM, _MAXIMUM):
         return Op("rel", (value, last), "=")  # "minimum 2"
+    if _is_text(value) and isinstance(value, Op) and value.data in _MONTHS:
+        return Op("unit", (last,), value.data.title()) if whole_number(last) else node  # July 4
     if isinstance(last, Op) and last.name == "/" and all(_is_text(part) for part in last.args):
         spelling = "/".join(part.data for part in last.args if isinstance(part, Op))
         return Op("unit", (value,), spelling)
     if isinstance(value, Sym) and value.name.startswith("bb") and isinstance(last, Sym):
         return Op("rel", (last, value), "in")
     return node
+
+
+def negative_extreme(node: Op) -> Node:
+    """``minimum -3`` states a value: nothing is taken from a word."""
+    first, *rest = node.args
+    if first not in (_MINIMUM, _MAXIMUM) or len(rest) != 1 or whole_number(rest[0]) is None:
+        return node
+    return Op("rel", (first, rest[0]), "=")
 
 
 def _is_text(node: Node) -> bool:
