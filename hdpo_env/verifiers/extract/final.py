@@ -8,7 +8,8 @@ r"""The rule that picks the final answer of a completion.
    word of correction in between ("wait", "actually") makes the last box win.
 3. "lenient" only: an explicit statement behind the last box ("the final answer is 9", ``####``)
    must agree with the box. Without a box, that statement is the answer, then the "answer" of a
-   JSON object on the last line, then a short lone line, then what the last sentence concludes. A refusal states no answer.
+   JSON object on the last line, then a short lone line, then what the last sentence concludes.
+   A refusal states no answer.
 4. A completion cut by its token limit has only what a closed box says.
 """
 

@@ -10,8 +10,9 @@ from hdpo_env.verifiers.parse.nodes import ONE, Node, Num, Op, Sym, integer, wal
 
 _HINT = re.compile(
     r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|Gamma|\^\s*\{-1\}\s*(?:\\left)?\("
-    r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite)\b"
-    r"|\b[ap]m\b|permutations|(?:uary|ril|may|une|uly|gust|ber|march)\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
+    r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite|permutations"
+    r"|jan|feb|march|april|may|june|july|aug|sept|octo|nov|dec)(?:\b|uary|ust|ember|ber)"
+    r"|\b[ap]m\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
     re.IGNORECASE,
 )
 _COMBINATIONS = re.compile(r"C_(\d{1,4})")
