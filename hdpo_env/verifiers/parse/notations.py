@@ -68,8 +68,10 @@ def _half_line(sign: str) -> Node:
 
 
 def quantity(node: Op) -> Node:
-    """``n even`` says what n is; 10 AM is the time 10:00 AM."""
+    """``n even`` says what n is; 10 AM is the time 10:00 AM; 4 July is a day and its month."""
     value, unit = node.args[0], node.data.lower()
+    if unit in _MONTHS and whole_number(value):
+        return Op("seq", (value, Op("text", (), unit)), "()")  # a date is no count of things
     if isinstance(value, Sym) and unit in _KINDS:
         return Op("rel", (value, Op("text", (), unit)), "=")
     is_hour = isinstance(value, Num) and value.places is None and 1 <= value.value <= 12
@@ -84,7 +86,7 @@ def times_unit(node: Op) -> Node:
     if value in (_MINIMUM, _MAXIMUM):
         return Op("rel", (value, last), "=")  # "minimum 2"
     if _is_text(value) and isinstance(value, Op) and value.data in _MONTHS:
-        return Op("unit", (last,), value.data.title()) if whole_number(last) else node  # July 4
+        return Op("seq", (last, value), "()") if whole_number(last) else node  # July 4
     if isinstance(last, Op) and last.name == "/" and all(_is_text(part) for part in last.args):
         spelling = "/".join(part.data for part in last.args if isinstance(part, Op))
         return Op("unit", (value,), spelling)
