@@ -27,6 +27,17 @@ def test_dots_after_a_cycle_repeat_it(shown: str, meant: str) -> None:
     assert plain(shown) == meant
 
 
+@pytest.mark.parametrize("name", ["aligned", "cases", "pmatrix", "foo"])
+def test_an_environment_with_nothing_in_it_is_no_answer(name: str) -> None:
+    """It is not read as a list of no statements, which every condition would satisfy."""
+    empty = rf"\boxed{{\begin{{{name}}}\end{{{name}}}}}"
+    for gold in (r"A \cup B", "x > 3", r"\emptyset", "5"):
+        assert MathVerifier().verify(empty, gold).correct is False
+    assert (
+        MathVerifier().verify(r"\boxed{5}", rf"\begin{{{name}}}\end{{{name}}}").correct is not True
+    )
+
+
 def test_no_answer_slows_a_pattern_down() -> None:
     """Answers of 1,900 characters on which a backtracking pattern would take minutes are judged."""
     answers = [

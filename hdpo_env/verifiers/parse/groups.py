@@ -147,6 +147,8 @@ def _environment(p: Parser) -> Node:
             raise ParseError("rows of different lengths")
         return Op("det", (matrix,)) if name == "vmatrix" else matrix
     cells = tuple(cell for row in rows for cell in row)
+    if not cells:
+        raise ParseError("an empty environment")
     if name == "cases" and any(len(row) > 1 for row in rows):
         return Op("seq", tuple(Op("row", row) for row in rows), "cases")
     return cells[0] if len(cells) == 1 else Op("seq", cells, "")
