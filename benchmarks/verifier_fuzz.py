@@ -56,6 +56,16 @@ ATOMS = [
     "^\\circ",
     "\\$",
     "\\ldots",
+    "0.333...",
+    "C(5,2)",
+    "AC_{16}",
+    "4 July",
+    "10:00 AM",
+    "k \\in \\mathbb{Z}",
+    "\\text{all real numbers}",
+    "\\text{ for all } x",
+    "n(n-1)\\cdots 1",
+    "t(1,2)",
 ]
 UNARY = (
     "\\sqrt{%s}",
@@ -80,6 +90,9 @@ UNARY = (
     "\\tan^{-1}(%s)",
     "10^{%s}",
     "\\log_{2}(%s)",
+    "\\begin{aligned}%s\\end{aligned}",
+    "\\text{all except }%s",
+    "%s \\text{ and permutations}",
 )
 BINARY = (
     "%s+%s",
@@ -107,7 +120,13 @@ BINARY = (
     "\\max(%s,%s)",
     "\\{%s \\mid %s\\}",
     "\\sqrt[%s]{%s}",
+    "%s \\text{ for } %s",
+    "\\mathbb{R} \\setminus [%s,%s]",
+    "%s \\equiv %s",
+    "%s+\\cdots+%s",
 )
+BLANKS = (" ", "} ", "{ ", "\\ ", ", ", "\n")
+LONGEST = 1_900  # characters: about the longest answer that is read at all
 SOUP = "{}[]()\\^_$&%#~|!<>=+-*/.,;:'\" \n\t09azAZ\x00\u0301√∞½²\ud800𝔸"
 
 
@@ -142,18 +161,27 @@ def mutate(text: str, rng: Random) -> str:
     return text
 
 
+def repeated(rng: Random) -> str:
+    """One or two atoms over and over, as far as is read: slow patterns and deep trees show."""
+    atoms = (*ATOMS, *BLANKS)
+    head, middle, tail = (rng.choice(atoms) + rng.choice(("", *atoms)) for _ in range(3))
+    return head + middle * (LONGEST // len(middle)) + tail
+
+
 def item(index: int, seed: int) -> tuple[str, str]:
     """The completion and gold number ``index``: half of the pairs share most of their text."""
     rng = Random(derive_seed("verifier.fuzz", seed, index))
     gold = expression(rng, rng.randint(0, 4))
-    kind = rng.randrange(5)
+    kind = rng.randrange(100)
     if kind == 0:
+        answer = repeated(rng)
+    elif kind < 20:
         answer = "".join(rng.choice(SOUP) for _ in range(rng.randint(0, 60)))
-    elif kind == 1:
+    elif kind < 40:
         answer = mutate(gold, rng)
-    elif kind == 2:
+    elif kind < 60:
         answer = expression(rng, 6)
-    elif kind == 3:
+    elif kind < 80:
         answer = rng.choice(ATOMS) + "".join(
             rng.choice(["^{", "^", "!", "_{"]) + rng.choice(ATOMS) for _ in range(12)
         )

@@ -46,6 +46,7 @@ def test_no_answer_slows_a_pattern_down() -> None:
         "1" * 1900 + ".1...",
         "x " + " " * 1900 + "for all",
         r"\text{for all" + " " * 1900 + "}",
+        "Bx_1" * 475 + "C(5,2)",  # a product too deep to be rewritten
     ]
     with VerifierPool(MathVerifier(), workers=1, timeout_s=5.0) as pool:
         verdicts = pool.map([(rf"\boxed{{{answer}}}", "5") for answer in answers])

@@ -9,6 +9,7 @@ from fractions import Fraction
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym
 from hdpo_env.verifiers.parse.words import NUMBER_WORDS
 
+_LONGEST = 300  # of an answer with a second reading; its tree is then no deeper than the stack
 _CALL = re.compile(r"[A-Z]\S{0,8}\s*\(.*,", re.DOTALL)
 _BASED = re.compile(
     r"\(?\s*(?:\\(?:text|mathrm|mathbf)\w*\s*\{)?\s*([0-9A-Z]{1,60})\s*\}?\s*\)?\s*"
@@ -41,7 +42,7 @@ def numeral(spelled: str) -> Node | None:
 
 def alternatives(node: Node, spelled: str) -> Iterator[Node]:
     """Readings of a capital letter before a bracket with a comma in it, other than a product."""
-    if not _CALL.search(spelled):
+    if len(spelled) > _LONGEST or not _CALL.search(spelled):
         return
     for rule in (_choices, _point):
         other = _replaced(node, rule)
