@@ -48,7 +48,10 @@ class Beta:
 
     def p_all_fail(self, k: int) -> float:
         """``E[(1-p)^k]``, the chance that a group of k is a cliff; 1 for k = 0."""
-        return exp(sum(log1p(-self.a / (self.a + self.b + j)) for j in range(k)))
+        return exp(self._log_all_fail(k))
+
+    def _log_all_fail(self, k: int) -> float:
+        return sum(log1p(-self.a / (self.a + self.b + j)) for j in range(k))
 
     def p_all_pass(self, k: int) -> float:
         """``E[p^k]``, the chance that a group of k is saturated; 1 for k = 0."""
@@ -65,7 +68,7 @@ class Beta:
         if num_correct >= k:
             return 1.0
         # Term by term in logarithms: the first may be too small for a float where the sum is not.
-        term = sum(log1p(-self.a / (self.a + self.b + j)) for j in range(k))
+        term = self._log_all_fail(k)
         total = exp(term)
         for c in range(num_correct):
             odds = (k - c) * (self.a + c) / ((c + 1) * (self.b + k - c - 1))
