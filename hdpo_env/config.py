@@ -110,8 +110,7 @@ class DistillConfig:
     def _check_fade(self) -> None:
         _require(
             not (self.fade and self.on == "own_rollouts"),
-            "fade goes by the privileged rollouts of cliffs and own_rollouts has none; leave it "
-            "out",
+            "fade goes by the privileged rollouts of cliffs and own_rollouts has none: drop it",
         )
         _require(
             len({*self.fade, self.view, "none"}) == len(self.fade) + 2 or not self.fade,
@@ -351,10 +350,7 @@ _SDPG_PAPER = TrainConfig(
 
 PRESETS: dict[str, TrainConfig] = {
     "grpo": _with(
-        _HDPO_PAPER,
-        "grpo",
-        policy=PolicyLossConfig(kind="clip"),
-        distill=DistillConfig(),
+        _HDPO_PAPER, "grpo", policy=PolicyLossConfig(kind="clip"), distill=DistillConfig()
     ),
     "dr_grpo": _with(
         _HDPO_PAPER,
@@ -394,10 +390,7 @@ PRESETS: dict[str, TrainConfig] = {
         reference=ReferenceConfig(),
     ),
     "sft-cliffs": _with(
-        _HDPO_PAPER,
-        "sft-cliffs",
-        distill=DistillConfig(),
-        imitation=ImitationConfig(weight=0.1),
+        _HDPO_PAPER, "sft-cliffs", distill=DistillConfig(), imitation=ImitationConfig(weight=0.1)
     ),
 }
 
