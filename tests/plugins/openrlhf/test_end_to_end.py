@@ -73,15 +73,26 @@ def test_vllm_samples_from_the_weights_that_were_trained(distilled):
 
 
 def test_the_trained_model_is_saved_and_loads(distilled, chain_model):
-    """Transformers loads the saved folder; its tensors are finite and no longer the base's."""
+    """Transformers loads the saved folder; its weights are the base's, three Adam steps on.
+
+    Adam moves a weight by the learning rate at most (1 % more with betas that differ), and what is
+    saved is rounded to bfloat16: by half of its spacing, |w| / 256 at most. Below 1/4 that is less
+    than one step, so each tensor with such weights differs from the base; near 1, as in a layer
+    norm's scale, three steps may round to nothing.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     saved = AutoModelForCausalLM.from_pretrained(distilled.folder / "model", dtype=torch.float32)
     base = AutoModelForCausalLM.from_pretrained(chain_model, dtype=torch.bfloat16).float()
+    moved = 0
     for (name, after), before in zip(saved.named_parameters(), base.parameters(), strict=True):
-        assert torch.isfinite(after).all()
-        assert not torch.equal(after, before), name
+        assert ((after - before).abs() <= 3 * 1.01e-3 + after.abs() / 256).all(), name  # no NaN
+        small = before.abs() < 0.25
+        if small.any():
+            assert (after != before)[small].any(), name
+            moved += 1
+    assert moved > len(list(base.parameters())) // 2
 
 
 def test_the_ledger_holds_every_group_once(distilled):
