@@ -127,7 +127,7 @@ def _wait(process, log, until, seconds):
             raise TimeoutError(f"no end after {seconds} s:\n{log.read_text()[-4000:]}")
         if until and until in log.read_text():
             return
-        time.sleep(0.5)
+        time.sleep(0.1)
 
 
 def _end(process):

@@ -50,16 +50,22 @@ def distilled(stack):
 
 
 def test_hdpo_and_sdpg_train_on_uneven_ranks(distilled):
-    """Every number is finite; each step sends two pairs to one rank and one to the other."""
+    """Every number is finite; the first rank takes the odd pair; all that is kept is distilled."""
     assert distilled.code == 0, distilled.log[-4000:]
     assert sorted(distilled.steps) == [1, 2, 3]
     assert all(math.isfinite(value) for value in numbers(distilled))
     for step in distilled.steps.values():
-        assert (step["hdpo/pairs_rank0"], step["hdpo/pairs_rank1"]) == (2, 1)
-        assert step["hdpo/tokens"] == 21  # six digits and the end, three times
-        assert step["hdpo/loss"] > 0
-        assert step["privileged/pass_rate"] > 0
+        pairs = step["hdpo/pairs"]
+        assert step["hdpo/pairs_rank0"] == math.ceil(pairs / 2)
+        assert step["hdpo/pairs_rank1"] == pairs // 2
+        assert pairs == step["privileged/kept"]
+        assert pairs == step["hdpo/cliffs_tried"] * step["privileged/pass_rate"]
+        assert step["privileged/kept_tokens"] == 7 * pairs  # six digits and the end
+        if pairs:
+            assert step["hdpo/tokens"] == 7 * pairs
+            assert step["hdpo/loss"] > 0
         assert step["abstained"] == 0
+    assert 3 in {step["hdpo/pairs"] for step in distilled.steps.values()}
     assert max(step["sdpg/loss"] for step in distilled.steps.values()) > 0
     assert max(step["rollout/reward_mean"] for step in distilled.steps.values()) > 0
 
