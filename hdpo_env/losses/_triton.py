@@ -23,6 +23,25 @@ BLOCK, WARPS = 4096, 8
 
 
 @triton.jit
+def _teacher_logits(X, row, x_stride, at, V, s, SHARED: tl.constexpr):
+    """What a block of X holds, and the teacher's logits: s - X over a shared head, else X."""
+    x = tl.load(X + row * x_stride + at, mask=at < V, other=-float("inf")).to(s.dtype)
+    return x, (tl.where(at < V, s - x, -float("inf")) if SHARED else x)
+
+
+@triton.jit
+def _kl_terms(p, q, y):
+    """A block's terms of KL(p || q), none negative, where ``y = log q - log p``, 0 where p is."""
+    # p (expm1(y) - y), or q - p - p y where the ratio would overflow
+    small = 0.5 * y * y * (
+        1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6 * (1 + y / 7 * (1 + y / 8)))))
+    )  # fmt: skip
+    near = tl.where(tl.abs(y) < 0.5, small, tl.exp(tl.minimum(y, 30.0)) - 1 - y)
+    far = q - p - p * tl.minimum(y, 1e4)
+    return tl.where((y < 30.0) & (p > 0), p * near, far)
+
+
+@triton.jit
 def _stats_kernel(
     S, X, out, V, s_stride, x_stride, n,
     TEACHER: tl.constexpr, SHARED: tl.constexpr, BLOCK: tl.constexpr,
@@ -41,8 +60,7 @@ def _stats_kernel(
         s_sum = s_sum * shrink + tl.sum(e, 0)
         s_top = top
         if TEACHER:
-            x = tl.load(X + row * x_stride + at, mask=at < V, other=-float("inf")).to(s.dtype)
-            t = tl.where(at < V, s - x, -float("inf")) if SHARED else x
+            _, t = _teacher_logits(X, row, x_stride, at, V, s, SHARED)
             top = tl.maximum(t_top, tl.max(t, 0))
             anchor = tl.where(top > -float("inf"), top, 0.0)
             t_sum = t_sum * tl.exp(t_top - anchor) + tl.sum(tl.exp(t - anchor), 0)
@@ -56,18 +74,10 @@ def _stats_kernel(
         for start in range(0, V, BLOCK):
             at = start + tl.arange(0, BLOCK)
             s = tl.load(S + row * s_stride + at, mask=at < V, other=-float("inf"))
-            x = tl.load(X + row * x_stride + at, mask=at < V, other=-float("inf")).to(s.dtype)
-            t = tl.where(at < V, s - x, -float("inf")) if SHARED else x
+            x, t = _teacher_logits(X, row, x_stride, at, V, s, SHARED)
             p, q = tl.exp(s - lse), tl.exp(t - t_lse)
             apart = tl.where(p > 0, x if SHARED else s - t, 0.0)
-            # p (delta + expm1(-delta)), or p delta + q - p where the ratio would overflow
-            y = tl.where(p > 0, gap - apart, 0.0)
-            small = 0.5 * y * y * (
-                1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6 * (1 + y / 7 * (1 + y / 8)))))
-            )  # fmt: skip
-            near = tl.where(tl.abs(y) < 0.5, small, tl.exp(tl.minimum(y, 30.0)) - 1 - y)
-            far = q - p - p * tl.minimum(y, 1e4)
-            value += tl.sum(tl.where((y < 30.0) & (p > 0), p * near, far), 0)
+            value += tl.sum(_kl_terms(p, q, tl.where(p > 0, gap - apart, 0.0)), 0)
             mean += tl.sum(p * apart, 0)
         tl.store(out + 2 * n + row, t_lse)
         tl.store(out + 3 * n + row, value)

@@ -60,7 +60,8 @@ class RowLoss(NamedTuple):
 class HeadLoss(NamedTuple):
     """``loss``: scalar, differentiable. The others are [N], detached, 0 on rows never projected.
 
-    ``divergence`` is that of each row, without its weight.
+    ``divergence`` is that of each row, without its weight; ``logprobs`` are 0 without targets,
+    ``entropy`` without a token loss.
     """
 
     loss: Tensor
@@ -96,32 +97,20 @@ def head_loss(
 ) -> HeadLoss:
     """``sum_n token_loss(log p_n(y_n), n) + sum_n weight_n rho_n D_n``: one pass over the logits.
 
-    ``token_loss(logprobs[c], rows[c])`` is called under autograd for each chunk with the log-probs
-    of rows ``rows`` (indices into N; those where `mask` is True, all by default) and returns c
-    losses, already weighted; it is differentiated in `logprobs` only. D is, with p the student and
-    q the teacher (`Hidden`) or P its k tokens renormalised (`TopK`):
+    ``token_loss(logprobs[c], rows[c])`` is called under autograd for each chunk of the rows where
+    `mask` is True (default: all) and returns c losses, already weighted; it is differentiated in
+    the `targets`' log-probs only. D is, with p the student and q the teacher, or P its top k alone:
 
     - ``kl_student_teacher``: ``KL(p || sg q)``, SDPG's (a `TopK` needs ``tail="bucket"``);
-    - ``kl_teacher_student``: ``KL(sg q || p)``, or ``KL(sg P || p)``;
+    - ``kl_teacher_student``: ``KL(sg q || p)``, or ``KL(sg P || p)``, P renormalised;
     - ``jsd``: ``KL(sg q || m)/2 + KL(p || m)/2``, ``m = (p + q)/2``; a `TopK` as in `topk_jsd`.
 
-    ``rho_n = sg[exp(log p(y) - old)]`` if `old_logprobs` are given, else 1 (SDPG, appendix A.3).
-
-    Beside the head, which stands at the top of this module:
-
-    - ``targets``: sampled tokens; needed by `token_loss` and `old_logprobs`;
-    - ``token_loss``: per-token loss of the sampled log-probs, or None; ``mask``: rows it sees;
-    - ``teacher``: `Hidden`, `TopK` or None; its rows of weight 0 are never looked at;
-    - ``divergence``: which D; ``tail``: for `TopK`, see `topk_jsd`;
-    - ``weight``: coefficient x mask / global denominator, >= 0; None: 1 on every row;
-    - ``old_logprobs``: the behaviour policy's log-probs.
-
-    Returns:
-        `HeadLoss`; logprobs are 0 without `targets`, entropy without `token_loss`.
+    ``weight >= 0`` is coefficient x mask / global denominator; None: 1; 0: the teacher is not read.
+    ``rho_n``: 1, or ``sg[exp(log p(y) - old)]`` of the behaviour's `old_logprobs` (SDPG, A.3).
 
     Raises:
-        ValueError: the head's (see there); ids outside the vocabulary or repeated in a row,
-            k > V, an empty teacher, a negative weight.
+        ValueError: the head's (top of this module); ids outside the vocabulary or twice in a row,
+            k > V, an empty teacher, a negative weight, no `targets` where they are needed.
 
     >>> import torch
     >>> h, W = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.eye(2)

@@ -56,6 +56,15 @@ def group_advantages(
     valid = ~rewards.isnan()
     r = torch.where(valid, rewards, 0.0).double()
     size = int(group.max()) + 1
+    advantage = _standardised(r, valid, group, size, baseline, scale, eps_std)
+    flat_group = _extreme(r, valid, group, size, "amax") == _extreme(r, valid, group, size, "amin")
+    return torch.where(flat_group[group], 0.0, advantage).to(rewards.dtype)
+
+
+def _standardised(
+    r: Tensor, valid: Tensor, group: Tensor, size: int, baseline: str, scale: str, eps_std: float
+) -> Tensor:
+    """``(r_i - b_i) / (sigma + eps_std)`` over the valid rewards of each of `size` groups."""
 
     def total(values: Tensor) -> Tensor:
         return values.new_zeros(size).index_add_(0, group, values)
@@ -70,8 +79,7 @@ def group_advantages(
         free = n - 1 if scale == "sample_std" else n
         std = (total(centred**2) / free.clamp(min=1)).sqrt()
         advantage = advantage / (std + eps_std)[group]
-    flat_group = _extreme(r, valid, group, size, "amax") == _extreme(r, valid, group, size, "amin")
-    return torch.where(flat_group[group], 0.0, advantage).to(rewards.dtype)
+    return advantage
 
 
 def _extreme(r: Tensor, valid: Tensor, group: Tensor, size: int, how: str) -> Tensor:

@@ -58,13 +58,17 @@ def reference_kl(
         raise ValueError(f"kind = {kind!r}: use one of {', '.join(KINDS)}")
     log_w = logprobs - ref_logprobs.detach()
     rho = torch.ones_like(log_w.detach()) if ratio is None else ratio.detach()
-    if kind == "ufkl":
-        loss = (-log_w).exp() + log_w
-    elif kind == "urkl":
-        loss = 0.5 * log_w.square()
-    elif kind == "fkl":
-        loss = (-log_w).exp()
-    else:
-        loss = 0.5 * (log_w + 1).square()
+    loss = _surrogate(log_w, kind)
     gap = log_w.detach()
     return ReferenceKL(rho * loss, rho * ((-gap).expm1() + gap))
+
+
+def _surrogate(log_w: Tensor, kind: Kind) -> Tensor:
+    """The loss of the table in `reference_kl`."""
+    if kind == "ufkl":
+        return (-log_w).exp() + log_w
+    if kind == "urkl":
+        return 0.5 * log_w.square()
+    if kind == "fkl":
+        return (-log_w).exp()
+    return 0.5 * (log_w + 1).square()

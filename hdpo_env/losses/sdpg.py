@@ -44,15 +44,10 @@ def sdpg_loss(
 
     def token_loss(logprobs: Tensor, rows: Tensor) -> Tensor:
         old = None if old_logprobs is None else old_logprobs[rows]
-        kind = "reinforce" if old is None else "clip"
-        loss = policy_loss(
-            logprobs, old, advantages[rows], kind=kind,
-            clip_low=clip_low, clip_high=clip_high, dual_clip=dual_clip,
-        ).loss  # fmt: skip
+        loss = _outcome(logprobs, old, advantages[rows], clip_low, clip_high, dual_clip)
         if ref_logprobs is not None and reference_weight:
-            ratio = None if old is None else importance_ratio(logprobs, old)
-            term = reference_kl(logprobs, ref_logprobs[rows], kind=reference_kind, ratio=ratio)
-            loss = loss + reference_weight * term.loss
+            pull = _to_reference(logprobs, ref_logprobs[rows], old, reference_kind)
+            loss = loss + reference_weight * pull
         return weight[rows] * loss
 
     gate = (advantages > 0).to(weight.dtype) if gated else 1.0
@@ -61,3 +56,19 @@ def sdpg_loss(
         weight=distill_weight * gate * weight, old_logprobs=old_logprobs,
         bias=bias, temperature=temperature, chunk=chunk,
     )  # fmt: skip
+
+
+def _outcome(
+    logprobs: Tensor, old: Tensor | None, adv: Tensor, low: float, high: float, dual: float | None
+) -> Tensor:
+    """``L_out``: ``-A log p`` where the rollouts are on-policy, else the clipped surrogate."""
+    kind = "reinforce" if old is None else "clip"
+    return policy_loss(
+        logprobs, old, adv, kind=kind, clip_low=low, clip_high=high, dual_clip=dual
+    ).loss
+
+
+def _to_reference(logprobs: Tensor, ref: Tensor, old: Tensor | None, kind: Kind) -> Tensor:
+    """``sg[rho] L_K``, with rho = 1 where the rollouts are on-policy."""
+    ratio = None if old is None else importance_ratio(logprobs, old)
+    return reference_kl(logprobs, ref, kind=kind, ratio=ratio).loss

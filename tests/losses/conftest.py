@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hdpo_env.losses import HeadLoss, Hidden, reference
+from hdpo_env.losses import HeadLoss, Hidden, TopK, reference
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ def make_case(
     h, noise = (torch.randn(n, d, generator=g, dtype=torch.float64) for _ in range(2))
     W = torch.randn(V, d, generator=g, dtype=torch.float64) * spread / d**0.5
     return Case(h, W, h + apart * noise, torch.randint(V, (n,), generator=g))
+
+
+def from_topk(row: Tensor, top: TopK, divergence: str, tail: str) -> Tensor:
+    """The divergence of a row of full logits from a teacher's top k."""
+    if divergence == "jsd":
+        return reference.topk_jsd(row, top.ids, top.logprobs, tail, top.log_tail)
+    return reference.topk_kl_teacher_student(row, top.ids, top.logprobs)
 
 
 def brute(
@@ -78,11 +85,8 @@ def brute(
             head = (W.detach(), bias) if teacher.W is None else (teacher.W, teacher.bias)
             D = getattr(reference, divergence)(row, logits(teacher.h[i : i + 1], *head))
         else:
-            top = [None if x is None else x[i : i + 1] for x in teacher]
-            if divergence == "jsd":
-                D = reference.topk_jsd(row, top[0], top[1], tail, top[2])
-            else:
-                D = reference.topk_kl_teacher_student(row, top[0], top[1])
+            top = TopK(*(None if x is None else x[i : i + 1] for x in teacher))
+            D = from_topk(row, top, divergence, tail)
         rho = 1.0
         if old_logprobs is not None:
             rho = (logprob.detach() - old_logprobs[i]).exp()
