@@ -88,11 +88,15 @@ scaled logits
             f"{name} calls its head {len(inputs)} times in a forward pass, and the losses need it "
             "once: use another model, or one without a fused loss"
         )
-    wanted = ramps[0].float()
-    if logits.shape != wanted.shape or not torch.allclose(logits, wanted, rtol=0.01, atol=1e-3):
+    _check_unchanged(ramps[0].float(), logits, name)
+    return inputs[0]
+
+
+def _check_unchanged(said: Tensor, logits: Tensor, name: str) -> None:
+    """What the head said is what the model says, to the digits of a bfloat16."""
+    if logits.shape != said.shape or not torch.allclose(logits, said, rtol=0.01, atol=1e-3):
         raise ConfigError(
-            f"{name} changes logits after its head ({wanted.max():g} becomes {logits.max():g}, "
-            f"shape {list(wanted.shape)} becomes {list(logits.shape)}), which the losses would not "
+            f"{name} changes logits after its head ({said.max():g} becomes {logits.max():g}, "
+            f"shape {list(said.shape)} becomes {list(logits.shape)}), which the losses would not "
             "see: use a model without soft-capped or scaled logits"
         )
-    return inputs[0]
