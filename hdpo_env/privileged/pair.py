@@ -6,11 +6,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.privileged.pieces import Piece
-from hdpo_env.privileged.prompt import TeacherText, teacher_text
+from hdpo_env.privileged.prompt import teacher_text
 from hdpo_env.privileged.tokens import PromptTokens, encode
 from hdpo_env.privileged.words import PrivilegedTemplate
 from hdpo_env.prompts import Template
@@ -57,8 +58,7 @@ def build_pair(
 
     Raises:
         RegistryError, ConfigError, ViewError: as ``privileged_prompt``.
-        ViewError: the budget has no room for the question, the template's words and one word of
-            context.
+        ViewError: the budget has no room for question, template's words and one word of context.
         ConfigError: the tokenizer gives no character offsets, or its chat template alters the
             messages or ends the two prompts differently.
 
@@ -70,29 +70,28 @@ def build_pair(
     >>> tokenizer.decode(pair.teacher.ids), pair.teacher.context, pair.teacher.completion_start
     ('P3+7+2|02=', Span(start=7, stop=9), 10)
     """
-    told = teacher_text(problem, view, template, student=student, group=group)
-    asked = teacher_text(problem, "none", template, student=student)
-
-    def tokens(text: TeacherText) -> PromptTokens:
-        return encode(tokenizer, text, chat_kwargs or {})
+    text = partial(teacher_text, problem, template=template, student=student)
+    tokens = partial(encode, tokenizer, chat_kwargs=chat_kwargs or {})
+    told = text(view, group=group)
+    mine, theirs = tokens(text("none")), tokens(told)
+    length = len(theirs.ids)
 
     def rendered(pieces: Sequence[Piece]) -> PromptTokens:
-        return tokens(teacher_text(problem, view, template, student=student, pieces=pieces))
+        return tokens(text(view, pieces=pieces))
 
-    mine, theirs = tokens(asked), tokens(told)
-    length = len(theirs.ids)
     if max_teacher_tokens is not None and length > max_teacher_tokens:
         theirs = _within(max_teacher_tokens, told.pieces, rendered, problem, len(mine.ids))
-    if _tail(mine) != _tail(theirs):
+    _check_same_end(mine, theirs)
+    return Pair(mine, theirs, length - len(theirs.ids))
+
+
+def _check_same_end(student: PromptTokens, teacher: PromptTokens) -> None:
+    """Both end in the same assistant prefix, after which a completion's tokens are the same."""
+    if student.ids[student.assistant.start :] != teacher.ids[teacher.assistant.start :]:
         raise ConfigError(
             "the chat template ends the student's and the teacher's prompts differently, so their "
             "completions would not line up: use one that does not look into the messages"
         )
-    return Pair(mine, theirs, length - len(theirs.ids))
-
-
-def _tail(prompt: PromptTokens) -> tuple[int, ...]:
-    return prompt.ids[prompt.assistant.start :]
 
 
 def _within(
