@@ -158,15 +158,9 @@ def load_problems(
     138 problems, 0 bad rows, 0 left out by the field map
     """
     stream = RowStream(
-        path,
-        field_map=field_map,
-        split=split,
-        config=config,
-        limit=limit,
-        max_rows=max_rows,
-        strict=strict,
-        check=check,
-    )
+        path, field_map=field_map, split=split, config=config,
+        limit=limit, max_rows=max_rows, strict=strict, check=check,
+    )  # fmt: skip
     return LoadReport(tuple(stream), tuple(stream.bad_rows), stream.num_skipped)
 
 
