@@ -4,10 +4,12 @@
     .venv-openrlhf/bin/python tests/plugins/openrlhf/cpu.py -m benchmarks.openrlhf_overhead
 
 One JSON line a variant: OpenRLHF as it is, and with ``--plugin hdpo`` where none, half or all of
-the prompts are cliffs. One policy rank and one vLLM engine, whose phases do not overlap; a random
-model whose sequences end at their 160th token, so that nothing is padded; rewards by the prompt's
-label, and every second privileged completion survives. Times are wall times, so that the machine
-should have nothing else to do.
+the prompts are cliffs. Two runs of one command differ by some 10 % on small models, so that a few
+milliseconds are seen only within one run: in the variant ``alternating`` no prompt is a cliff and
+every second step goes past the plugin (`benchmarks.openrlhf_alternating`). One policy rank and one
+vLLM engine, whose phases do not overlap; a random model whose sequences end at their 160th token,
+so that nothing is padded; rewards by the prompt's label, and every second privileged completion
+survives. Times are wall times, so that the machine should have nothing else to do.
 """
 
 from __future__ import annotations
@@ -15,18 +17,21 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
 from random import Random
-from statistics import median
+from statistics import mean, median, stdev
 from typing import Any
 
-HERE = Path(__file__).resolve().parent.parent / "tests" / "plugins" / "openrlhf"
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "tests" / "plugins" / "openrlhf"
 PROMPT, CONTEXT, LENGTH = 32, 32, 160  # tokens; every sequence ends at its 160th token
 PROBLEMS, GROUP, WORDS = 8, 4, 4096
 PHASES = ("generation", "make_experience", "ppo_train")
-CLIFFS = {"plain": 0.0, "none": 0.0, "half": 0.5, "all": 1.0}  # shares of the problems
+CLIFFS = {"plain": 0.0, "none": 0.0, "alternating": 0.0, "half": 0.5, "all": 1.0}  # of the problems
+ALTERNATING = "benchmarks.openrlhf_alternating.__main__"
 FLAGS = {
     "actor.num_gpus_per_node": 1,
     "data.apply_chat_template": None,
@@ -152,6 +157,26 @@ def compared(steps: list[dict[str, float]], plain: list[dict[str, float]]) -> di
     return found
 
 
+def alternating(steps: list[dict[str, float]]) -> dict[str, float]:
+    """Of steps with and without the plugin in turn: medians, and what the plugin adds on average.
+
+    Each step with it is held against the mean of its two neighbours; ``extra_se`` is the standard
+    error of the mean difference.
+    """
+    middle = range(1, len(steps) - 1)
+    found: dict[str, float] = {"steps": len(steps)}
+    for name in ("wall", *(f"timing/{phase}" for phase in PHASES)):
+        extra = [
+            steps[i][name] - (steps[i - 1][name] + steps[i + 1][name]) / 2
+            for i in middle
+            if "privileged/seconds" in steps[i]
+        ]
+        found[f"{name}_without"] = median(s[name] for s in steps if "privileged/seconds" not in s)
+        found[f"{name}_extra"] = mean(extra)
+        found[f"{name}_extra_se"] = stdev(extra) / len(extra) ** 0.5
+    return found
+
+
 def measure(
     root: Path, *, hidden: int, layers: int, steps: int, variants: list[str]
 ) -> list[dict[str, Any]]:
@@ -162,9 +187,12 @@ def measure(
     for i, variant in enumerate(variants):
         data = write_data(root / f"{variant}.jsonl", steps, CLIFFS[variant])
         plugin = {} if variant == "plain" else HDPO
-        module = stack.PLUGIN if plugin else stack.PLAIN
+        module = {"plain": stack.PLAIN, "alternating": ALTERNATING}.get(variant, stack.PLUGIN)
         board = {"logger.tensorboard_dir": root / f"board-{i}"}
-        run = stack.run(f"run-{i}", module, data, seconds=3600, **FLAGS, **plugin, **board)
+        path = {"PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{ROOT}"}
+        run = stack.run(
+            f"run-{i}", module, data, seconds=3600, environ=path, **FLAGS, **plugin, **board
+        )
         if run.code:
             raise SystemExit(run.log[-4000:])
         found.setdefault(variant, []).extend(steps_of(root / f"board-{i}"))
@@ -172,9 +200,18 @@ def measure(
     shape = {"weights": weights, "rows": PROBLEMS * GROUP, "length": LENGTH}
     return [
         {"bench": "openrlhf/overhead", "variant": variant, **shape}
-        | {name: float(f"{x:.4g}") for name, x in compared(rows, found["plain"]).items()}
+        | {name: float(f"{x:.4g}") for name, x in summary(variant, rows, found).items()}
         for variant, rows in found.items()
     ]
+
+
+def summary(
+    variant: str, steps: list[dict[str, float]], found: dict[str, list[dict[str, float]]]
+) -> dict[str, float]:
+    """A variant's row: alternating steps among themselves, all others against plain OpenRLHF's."""
+    if variant == "alternating":
+        return alternating(steps)
+    return compared(steps, found["plain"])
 
 
 def main() -> None:
@@ -186,7 +223,7 @@ def main() -> None:
     order = ["plain", "none", "half", "all", "none", "plain"]  # slow drift cancels
     parser.add_argument("--variants", nargs="+", choices=list(CLIFFS), default=order)
     options = parser.parse_args()
-    if "plain" not in options.variants:
+    if "plain" not in options.variants and set(options.variants) != {"alternating"}:
         parser.error("--variants: name plain too, which all others are compared with")
     with tempfile.TemporaryDirectory() as folder:
         for row in measure(Path(folder), **vars(options)):
