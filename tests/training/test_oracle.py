@@ -14,11 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from hdpo_env.batching import Row
 from hdpo_env.config import AlgoConfig, TrainConfig
 from hdpo_env.policies.tabular import TabularPolicy
 from hdpo_env.trainer import Trainer
 from hdpo_env.training.rows import policy_rows, solution_rows, survivor_rows
-from hdpo_env.types import Group, Prompt, Rollout
+from hdpo_env.types import Group, Problem, Prompt, Rollout
 
 
 def log_dists(table: Tensor, policy: TabularPolicy, prompt: Prompt, ids: Sequence[int]) -> Tensor:
@@ -127,6 +128,16 @@ class Oracle:
         table = self.table if drifting else self.trainer.teacher.policy.module.logits
         return log_dists(table.detach(), self.policy, prompt, ids).detach()
 
+    def solution_terms(self, written: Sequence[Problem]) -> Tensor:
+        policy, loss = self.policy, self.table.sum() * 0
+        tokens = sum(len(p.gold) + 1 for p in written)
+        for p in written:
+            ids = policy.encode_completion(p.gold)
+            here = log_dists(self.table, policy, self.trainer.collector.student_prompt(p), ids)
+            picked = torch.stack([here[t][y] for t, y in enumerate(ids)])
+            loss = loss - self.algo.imitation.weight / tokens * picked.sum()
+        return loss
+
     def survivor_terms(self, survivors: Sequence[Rollout], weight: float) -> Tensor:
         tokens = sum(len(r.completion.token_ids) for r in survivors)
         plain = {p.id: self.trainer.collector.student_prompt(p) for p in self.problems}
@@ -154,6 +165,42 @@ def disturb(policy: TabularPolicy, seed: int = 11) -> None:
         policy.module.logits += 0.3 * noise
 
 
+def rows_of(
+    trainer: Trainer,
+    groups: Sequence[Group],
+    kept: Sequence[Rollout],
+    written: Sequence[Problem],
+    weight: float,
+) -> list[Row]:
+    """The library's rows of a step: every group's rollouts, the survivors, written solutions."""
+    algo, collector = trainer.config.algo, trainer.collector
+    policy: TabularPolicy = trainer.policy  # type: ignore[assignment]
+    plain = {p.id: collector.student_prompt(p) for p in trainer.stream.problems}
+    own = policy_rows(
+        groups,
+        algo,
+        encode=policy.encode,
+        teacher_prompt=collector.teacher_prompt,
+        max_tokens=trainer.config.rollout.max_tokens,
+        distill_weight=weight,
+    )
+    taught = survivor_rows(
+        kept,
+        algo,
+        encode=policy.encode,
+        student_prompt=lambda r: plain[r.prompt.problem_id],
+        distill_weight=weight,
+    )
+    imitated = solution_rows(
+        written,
+        algo.imitation.weight,
+        encode=policy.encode,
+        encode_solution=lambda text: policy.encode_completion(text.removeprefix("it is ")),
+        student_prompt=collector.student_prompt,
+    )
+    return [*own, *taught, *imitated]
+
+
 def check_against_oracle(trainer: Trainer) -> tuple[list[Group], list[Rollout]]:
     """Sample, disturb, update; the gradient and the loss must be the oracle's."""
     algo, weight = trainer.config.algo, trainer.distill_weight(7 % trainer.config.steps)
@@ -164,42 +211,15 @@ def check_against_oracle(trainer: Trainer) -> tuple[list[Group], list[Rollout]]:
     disturb(policy)
     table = policy.module.logits.detach().clone().requires_grad_()
     oracle = Oracle(trainer, table)
-    rows = policy_rows(
-        groups,
-        algo,
-        encode=policy.encode,
-        teacher_prompt=trainer.collector.teacher_prompt,
-        max_tokens=trainer.config.rollout.max_tokens,
-        distill_weight=weight,
-    )
+    kept = selection.kept if algo.distill.on == "cliffs" and weight > 0 else ()
+    written = [g.problem for g in cliffs] if algo.imitation.weight else []
     loss = oracle.student_terms(groups, weight)
-    plain = {p.id: trainer.collector.student_prompt(p) for p in oracle.problems}
-    if algo.distill.on == "cliffs" and weight > 0 and selection.kept:
-        rows += survivor_rows(
-            selection.kept,
-            algo,
-            encode=policy.encode,
-            student_prompt=lambda r: plain[r.prompt.problem_id],
-            distill_weight=weight,
-        )
-        loss = loss + oracle.survivor_terms(selection.kept, weight)
-    if algo.imitation.weight:
-        written = [g.problem for g in cliffs]
-        rows += solution_rows(
-            written,
-            algo.imitation.weight,
-            encode=policy.encode,
-            encode_solution=lambda text: policy.encode_completion(text.removeprefix("it is ")),
-            student_prompt=trainer.collector.student_prompt,
-        )
-        total = sum(len(p.gold) + 1 for p in written)
-        for p in written:
-            ids = policy.encode_completion(p.gold)
-            here = log_dists(table, policy, trainer.collector.student_prompt(p), ids)
-            picked = torch.stack([here[t][y] for t, y in enumerate(ids)])
-            loss = loss - algo.imitation.weight / total * picked.sum()
+    if kept:
+        loss = loss + oracle.survivor_terms(kept, weight)
+    if written:
+        loss = loss + oracle.solution_terms(written)
     loss.backward()
-    metrics = trainer.update(rows, 0)
+    metrics = trainer.update(rows_of(trainer, groups, kept, written, weight), 0)
     assert table.grad is not None
     assert table.grad.abs().max() > 1e-4, "the case is void: nothing would be learned"
     torch.testing.assert_close(policy.module.logits.grad, table.grad, rtol=0, atol=1e-10)
