@@ -17,6 +17,20 @@ Make = Callable[..., Any]
 ALWAYS: dict[str, Any] = {"distill_warmup_steps": 0, "distill_decay_steps": 0}
 
 
+def recording(base: type) -> type:
+    """This trainer, keeping the loss of every step and the newest gradients."""
+
+    class Recording(base):
+        def training_step(self, *args: Any) -> Any:
+            loss = super().training_step(*args)
+            self.losses = [*getattr(self, "losses", []), float(loss)]
+            named = self.model.named_parameters()
+            self.gradients = {n: p.grad.clone() for n, p in named if p.grad is not None}
+            return loss
+
+    return Recording
+
+
 @pytest.fixture
 def make(model_path: Path, config: Make) -> Make:
     """A trainer, perhaps on a moved model, with rewards beside the verdict or another in its place.
@@ -38,23 +52,13 @@ def make(model_path: Path, config: Make) -> Make:
         peft: Any = None,
         **settings: Any,
     ) -> Any:
-        class Recording({"grpo": GRPOTrainer, "sdpg": SDPGTrainer}[kind]):  # type: ignore[misc]
-            """Keeps the losses and the newest gradients."""
-
-            def training_step(self, *args: Any) -> Any:
-                loss = super().training_step(*args)
-                self.losses = [*getattr(self, "losses", []), float(loss)]
-                named = self.model.named_parameters()
-                self.gradients = {n: p.grad.clone() for n, p in named if p.grad is not None}
-                return loss
-
         model = AutoModelForCausalLM.from_pretrained(model_path)
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(3)
             for parameter in model.parameters():
                 parameter += noise * torch.randn_like(parameter)
         settings = {"max_grad_norm": 0.0, "weight_decay": 0.0, **settings}
-        return Recording(
+        return recording({"grpo": GRPOTrainer, "sdpg": SDPGTrainer}[kind])(
             model,
             [verdicts or VerdictReward(problems, workers=0), *more],
             config(SDPGConfig, **settings),
