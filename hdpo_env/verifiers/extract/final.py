@@ -1,15 +1,16 @@
 r"""The rule that picks the final answer of a completion.
 
 1. What comes after the last ``</think>`` counts; nothing before it does. An unclosed ``<think>``
-   is no answer for "boxed_only"; "lenient" reads it.
+   is no answer for "boxed_only"; "lenient" reads its boxes and explicit statements.
 2. The last ``\boxed{}`` (or ``\fbox{}``) is the answer. Boxes before it are dropped, unless they
    stand in one statement with it: "\boxed{1} and \boxed{2}" is the list 1, 2; other boxes close
    by are a second statement of the answer and must agree with it, or the answer is AMBIGUOUS. A
    word of correction in between ("wait", "actually") makes the last box win.
 3. "lenient" only: an explicit statement behind the last box ("the final answer is 9", ``####``)
    must agree with the box. Without a box, that statement is the answer, then the "answer" of a
-   JSON object on the last line, then a short lone line, then what the last sentence concludes.
-   A refusal states no answer.
+   JSON object on the last line, then the one thing in bold of the last sentence, then a short lone
+   line, then what the last sentence concludes, or the only quantity that it states. A refusal
+   states no answer, and neither does a sentence that supposes, plans or hedges.
 4. A completion cut by its token limit has only what a closed box says.
 """
 
@@ -66,8 +67,8 @@ def final_answer(text: str, policy: Policy, finish_reason: str | None) -> Final:
     if was_cut:
         return _nothing(True, "")
     if policy == "lenient":
-        found = marked(visible)
-        answer = found or concluded(visible)
+        is_open = "<think>" in visible
+        answer = marked(visible) or (None if is_open else concluded(visible))
         if answer:
             return Final((answer,))
     return _nothing(False, "")

@@ -10,8 +10,9 @@ _TAGGED = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL | re.IGNORECASE)
 _BOLD_LINE = re.compile(r"[*]{2}([^*\n]+)[*]{2}\.?")
 _HASH = re.compile(r"####[ \t]*(.+)")
 _MARKER = re.compile(
-    r"(?:final\s+answer|(?:correct\s+)?(?:answer|option|choice)|solution\s+is)\b[*_\s]*"
-    r"(?:(?:is|are|=|:|would be|equals|\n)[*_\s:]*)+"
+    r"(?:final\s+answer|(?:correct\s+)?(?:answer|option|choice)|solution(?:\s+set)?(?=\s+is))\b"
+    r"[*_\s]*(?:(?:is|are|=|:|would be|equals|\n)[*_\s:]*)+"
+    r"(?:(?:thus|then|therefore|hence|simply|just|clearly|exactly|indeed)\b[,*_\s:]*)?"
     r"|^[*_ \t]*A:[*_\s]*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -25,6 +26,21 @@ _CONCLUSION = re.compile(
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"(?:so|thus|therefore|hence|finally)\b[,:\s]*", re.IGNORECASE)
+_STATED = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|costs?|earns?|pays?|needs?|takes?)\b", re.I
+)
+_TENTATIVE = re.compile(
+    r"\b(?:let|suppose|assume|if|consider|try|next|first|step|case|maybe|perhaps|probably|might|may|"
+    r"guess|could|would|should|want|given|or|not|about|least|most|than|between|i|we|you)\b|\?",
+    re.IGNORECASE,
+)
+_EMPHASIS = re.compile(r"(?<![\w*])[*]{2}([^*\n]{1,80})[*]{2}(?![\w*:])")
+_HEADING = re.compile(
+    r"(?:step|case|part|question|problem|note|example|section|method|way)\b|\d+[.)]:?$|.*:$", re.I
+)
+_QED = re.compile(
+    r"[\s$]*(?:\\blacksquare|\\square|\\Box|\\qed(?:symbol)?|[∎■□]|\bQ\.?E\.?D\b)[\s$.]*\Z"
+)
 _REFUSAL = re.compile(
     r"\b(?:cannot|can't|can not|unable|sorry|don't know|do not know|not sure|no idea|unclear|"
     r"give up|impossible to (?:say|tell|determine)|not enough information)\b",
@@ -71,31 +87,59 @@ def statement(text: str) -> str:
 
 
 def concluded(text: str) -> str | None:
-    """An unmarked answer: a lone short line, or what the last sentence concludes; else None."""
+    """An unmarked answer: a lone short line, or what the last sentence concludes; else None.
+
+    >>> concluded("There were **14** guests, as 14 times 13 is 182.")
+    '14'
+    """
     stripped = text.strip()
+    if end := _QED.search(stripped, max(0, len(stripped) - _SHORT)):
+        stripped = stripped[: end.start()].rstrip()
     if not stripped or _REFUSAL.search(stripped[-_TAIL:]):
         return None
-    if (stored := _stored(stripped.removesuffix("```").rstrip().rsplit("\n", 1)[-1])) is not None:
+    last_line = stripped.removesuffix("```").rstrip().rsplit("\n", 1)[-1].strip()
+    if (stored := _stored(last_line)) is not None:
         return stored
+    sentence = _last_sentence(stripped[-_TAIL:])[-_SENTENCE:]
+    if (emphasised := _emphasised(sentence)) is not None:
+        return emphasised
     opening = _OPENING.match(stripped)
     bare = stripped[opening.end() :] if opening else stripped
     if len(bare) <= _SHORT and "\n" not in bare and not _is_prose(bare):
         return bare
-    last_line = stripped.rsplit("\n", 1)[-1].strip()
     if (bold := _BOLD_LINE.fullmatch(last_line)) and not _is_prose(bold.group(1)):
         return bold.group(1).strip()
-    sentence = _last_sentence(stripped[-_TAIL:])[-_SENTENCE:]
+    return _said(sentence)
+
+
+def _emphasised(sentence: str) -> str | None:
+    """The one thing in bold that a sentence says: a quantity, or what something "is"."""
+    spans = list(_EMPHASIS.finditer(sentence))
+    found = {span.group(1).strip() for span in spans}
+    if len(found) != 1 or _TENTATIVE.search(sentence):
+        return None
+    content = found.pop()
+    if _is_prose(content) or _HEADING.match(content):
+        return None
+    is_quantity = re.search(r"\d|\$|\\[a-zA-Z(]", content) is not None
+    is_named = re.search(r"(?:\b(?:is|are|was|be)|=|:)\s*$", sentence[: spans[-1].start()])
+    return content if is_quantity or is_named else None
+
+
+def _said(sentence: str) -> str | None:
+    """What a sentence concludes, or the only quantity of one that states something."""
     formulas = list(_DELIMITED.finditer(sentence))
+    is_conclusion = _CONCLUSION.search(sentence) is not None
+    states = _STATED.search(sentence) is not None and not _TENTATIVE.search(sentence)
     if formulas:
         inner = next(g for g in formulas[-1].groups() if g is not None).strip()
-        is_conclusion = _CONCLUSION.search(sentence) is not None
-        return inner.rsplit("=", 1)[-1].strip() or None if is_conclusion else None
-    if not _CONCLUSION.search(sentence):
-        return None
-    if "=" in sentence:
+        is_only = states and len(formulas) == 1
+        return inner.rsplit("=", 1)[-1].strip() or None if is_conclusion or is_only else None
+    if is_conclusion and "=" in sentence:
         return sentence.rsplit("=", 1)[-1].strip(" .*_") or None
     numbers = _NUMBER.findall(sentence)
-    return numbers[-1].strip(",") if numbers else None
+    is_only = states and len(set(numbers)) == 1
+    return numbers[-1].strip(",") if numbers and (is_conclusion or is_only) else None
 
 
 def _stored(line: str) -> str | None:
