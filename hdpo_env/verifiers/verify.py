@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers.compare.decide import Decision, decide
 from hdpo_env.verifiers.compare.rational import rational
+from hdpo_env.verifiers.compare.values import has_binder
 from hdpo_env.verifiers.extract.final import Final, Policy, final_answer
 from hdpo_env.verifiers.golds import Golds, gold_text, prepare_golds
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer
@@ -135,8 +136,9 @@ def _symbolic(gold: Answer, answer: Answer) -> Ruling:
 def symbolic_ruling(gold: Answer, answer: Answer) -> Ruling:
     """The last stage: what sympy cannot decide either is a fault of ours, with one exception.
 
-    A gold that is a plain number wants a number: an answer whose value is beyond the budget of
-    every stage is WRONG, so that nobody can buy an abstention with a tower of exponents.
+    A gold that is a plain number wants a number, and one without integrals, limits or sums wants
+    none: an answer whose value is beyond the budget of every stage is WRONG then, so that nobody
+    can buy an abstention with a tower of exponents or an integral.
     """
     from hdpo_env.verifiers.compare.symbolic import symbolic_leaf
 
@@ -144,7 +146,9 @@ def symbolic_ruling(gold: Answer, answer: Answer) -> Ruling:
     if decision.same is not None:
         outcome = Outcome.CORRECT if decision.same else Outcome.WRONG
         return outcome, decision.reason, "symbolic"
-    if any(rational(reading) is not None for reading in gold.readings):
+    is_number = any(rational(reading) is not None for reading in gold.readings)
+    is_called_for = any(map(has_binder, gold.readings)) or not any(map(has_binder, answer.readings))
+    if is_number or not is_called_for:
         return Outcome.WRONG, "the answer's value cannot be computed", "symbolic"
     return Outcome.ERROR, "no stage could decide whether the answer is equal", "undecided"
 

@@ -172,8 +172,23 @@ def same_listing(gold: Listing, answer: Listing, same: Same) -> bool | None:
 
 
 def _values(items: tuple[Node, ...]) -> tuple[Node, ...]:
-    """The right sides of a list of assignments to different letters, else the items."""
-    return _right_sides(items) if _named(items) else items
+    """The right sides of a list of assignments to different letters, else the items.
+
+    Letters that follow one another, such as x, y, z or a_1, a_2, are taken in that order.
+    """
+    if not _named(items):
+        return items
+    is_run = _is_run(sorted(_name(item) or "" for item in items))
+    return _right_sides(_by_name(items) if is_run else items)
+
+
+def _is_run(names: list[str]) -> bool:
+    """Whether sorted names differ in their last mark alone, and that by one each time."""
+    if len({name[:-1] for name in names}) > 1 or not all(name[-1:].isalnum() for name in names):
+        return False
+    marks = [ord(name[-1]) for name in names]
+    stems = names[0][:-1]
+    return marks == [*range(marks[0], marks[0] + len(marks))] and stems[-1:] in ("", "_")
 
 
 def _right_sides(items: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from hdpo_env.verifiers.compare import equations, quantities
+from hdpo_env.verifiers.compare.clock import same_time
 from hdpo_env.verifiers.compare.dotted import same_dotted
 from hdpo_env.verifiers.compare.integrals import same_antiderivative
 from hdpo_env.verifiers.compare.lists import (
@@ -234,8 +235,6 @@ def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
     a, b = _ratio(gold), _ratio(answer)
     if a is None and b is None:
         return PASS
-    if a is not None and b is not None and not isinstance(a[-1], Op):
-        b = (*b[:-1], _without_half_day(b[-1]))  # 10:00 AM for the gold 10:00
     if a is None or b is None:
         parts, other = (a, answer) if a is not None else (b, gold)
         assert parts is not None
@@ -244,24 +243,11 @@ def _ratios(m: Matcher, gold: Node, answer: Node) -> Ruling:
         return m.leaf(Op("/", parts), other)
     if len(a) != len(b):
         return False
-    if _is_clock(a) and _is_clock(b):
-        return a == b  # 3:45 is not 1:15, nor 10:00 11:00
+    if (verdict := same_time(a, b)) is not None:
+        return verdict  # 3:45 is not 1:15, nor 10:00 11:00
     return all3(
         m.leaf(Op("*", (a[0], y)), Op("*", (b[0], x))) for x, y in zip(a[1:], b[1:], strict=True)
     )
-
-
-def _is_clock(parts: tuple[Node, ...]) -> bool:
-    """Whether a pair may be hours and minutes: the minutes are 00 or have two digits."""
-    numbers = [part.value for part in parts if isinstance(part, Num)]
-    if len(numbers) != 2 or len(parts) != 2:
-        return False
-    return numbers[0] <= 24 and (numbers[1] == 0 or 10 <= numbers[1] < 60)
-
-
-def _without_half_day(node: Node) -> Node:
-    is_time = isinstance(node, Op) and node.name == "unit" and node.data.lower() in ("am", "pm")
-    return node.args[0] if is_time and isinstance(node, Op) else node
 
 
 def _ratio(node: Node) -> tuple[Node, ...] | None:

@@ -14,6 +14,9 @@ _MIN_GOLD_DIGITS = 3  # a gold with fewer significant digits is exact, not round
 _MIN_ANSWER_DIGITS = 6  # a decimal for an exact gold needs this many right digits
 _STRUCTURES = "text seq rel matrix row builder unit base ratio cup cap minus mod pm det cases"
 _UNEVALUATED = frozenset(_STRUCTURES.split())
+_INFINITY: Node = Sym("oo")
+_MINUS_INFINITY: Node = Op("neg", (_INFINITY,))
+BINDERS = frozenset({"int", "lim", "sum", "prod"})
 
 
 def same_value(gold: Node, answer: Node) -> bool | None:
@@ -31,7 +34,11 @@ def same_value(gold: Node, answer: Node) -> bool | None:
     if any(isinstance(n, Op) and n.name in _UNEVALUATED for n in parts):
         return False
     if any(isinstance(n, Sym) and _is_no_number(n.name) for n in parts):
-        return _sign_free(gold) == _sign_free(answer)
+        if not (has_binder(gold) or has_binder(answer)):
+            return _sign_free(gold) == _sign_free(answer)
+        ends = [is_infinite(node) for node in (gold, answer)]
+        if any(ends) or _has_loose_infinity(gold) or _has_loose_infinity(answer):
+            return None if any(ends) else False
     verdict = identical(gold, answer)
     if verdict is None:
         from hdpo_env.verifiers.compare.numeric import agree
@@ -44,6 +51,26 @@ def same_value(gold: Node, answer: Node) -> bool | None:
     if verdict is False and not letters(gold) and not letters(answer):
         return _is_rounding(gold, exact_gold, answer, exact_answer)
     return verdict
+
+
+def has_binder(node: Node) -> bool:
+    """Whether a node holds an integral, a limit, or a sum or product."""
+    return any(isinstance(part, Op) and part.name in BINDERS for part in walk(node))
+
+
+def is_infinite(node: Node) -> bool:
+    """Whether a node is plus or minus infinity."""
+    return node in (_INFINITY, _MINUS_INFINITY)
+
+
+def _has_loose_infinity(node: Node) -> bool:
+    """Whether an infinity or a set of numbers stands elsewhere than as the bound of a sign."""
+    if isinstance(node, Sym):
+        return _is_no_number(node.name)
+    if not isinstance(node, Op):
+        return False
+    is_sign = node.name in BINDERS
+    return any(_has_loose_infinity(a) for a in node.args if not (is_sign and is_infinite(a)))
 
 
 def is_undefined(node: Node) -> bool:

@@ -36,6 +36,9 @@ _PREDICATE = re.compile(
 )
 _EXISTS = re.compile(r"(no .*?) (?:exists?|to (?:equation|system|problem))")
 _KINDS = frozenset({"even", "odd", "prime", "composite"})
+_PLURALS = {f"{kind}s": kind for kind in _KINDS}
+_PROPERTIES = _KINDS | {"positive", "negative", "rational", "irrational"}
+_SHAPES = frozenset({"isosceles", "right", "acute", "obtuse", "scalene", "equilateral"})
 _FILLER = frozenset({"is", "are", "be", "must", "should"})
 _NUMBERS = frozenset(
     ["all", "any", "every", "each", "integer", "integers", "number", "numbers", "value", "values",
@@ -80,12 +83,21 @@ def _same_content(a: str, b: str) -> bool:
         return False
     (said_a, letters_a), (said_b, letters_b) = _content(a), _content(b)
     named = letters_a == letters_b or not (letters_a and letters_b)
-    return bool(said_a) and said_a == said_b and named
+    return bool(said_a) and named and (said_a == said_b or _in_any_order(said_a, said_b))
+
+
+def _in_any_order(a: list[str], b: list[str]) -> bool:
+    """Whether two phrases list the same properties, of which each holds by itself."""
+    if sorted(a) != sorted(b):
+        return False
+    if _PROPERTIES.issuperset(a):
+        return True
+    return a[-1] == b[-1] and a[-1] in ("triangle", "triangles") and _SHAPES.issuperset(a[:-1])
 
 
 def _content(words: str) -> tuple[list[str], set[str]]:
     """The words that carry meaning, in order, and the letters."""
-    said = [word for word in words.split() if word not in _FILLER]
+    said = [_PLURALS.get(word, word) for word in words.split() if word not in _FILLER]
     if _KINDS & {*said}:
         said = [word for word in said if word not in _NUMBERS]
     return [word for word in said if len(word) > 1], {word for word in said if len(word) == 1}

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 from hdpo_env.verifiers.parse import words
 from hdpo_env.verifiers.parse.alternatives import alternatives, numeral
+from hdpo_env.verifiers.parse.calculus import marked
 from hdpo_env.verifiers.parse.conventions import conventional
+from hdpo_env.verifiers.parse.dates import dated
 from hdpo_env.verifiers.parse.idioms import plain
 from hdpo_env.verifiers.parse.lexer import MAX_CHARS, Token, tokenize
 from hdpo_env.verifiers.parse.nodes import Node, ParseError
@@ -74,7 +76,7 @@ def parse_answer(text: str) -> Answer:
     """
     if len(text) > MAX_CHARS:
         return Answer(text, text, "", (), f"longer than {MAX_CHARS} characters")
-    spelled = plain(_HALF_DAY.sub(r"\1m", without_dollars(unwrap(to_latex(unwrap(text))))))
+    spelled = dated(plain(_HALF_DAY.sub(r"\1m", without_dollars(unwrap(to_latex(unwrap(text)))))))
     if "\\right" in spelled and (system := _SYSTEM.fullmatch(spelled)):
         spelled = system.group(1).replace("{array}", "{cases}")  # one open brace: equations
         spelled = re.sub(r"\\begin\{cases\}\s*\{[lcr|]*\}", r"\\begin{cases}", spelled)
@@ -121,13 +123,14 @@ def _readings(spelled: str, tokens: list[Token]) -> tuple[tuple[Node, ...], str]
     found: list[Node] = []
     error = ""
     variants = [tokens]
+    has_signs = "\\int" in spelled or "\\lim" in spelled
     if "," in spelled and re.search(r"\d,\d{3}", spelled):
         variants.append(tokenize(spelled, merge_commas=False))
     if _DECIMAL_COMMA.fullmatch(spelled):
         variants.append(tokenize(spelled.replace(",", ".")))
     for variant in variants:
         try:
-            parser = Parser(list(variant))
+            parser = Parser(marked(variant) if has_signs else list(variant))
             node = conventional(parser.answer(), spelled)
         except ParseError as failure:
             error = error or str(failure)

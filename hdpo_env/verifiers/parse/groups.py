@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from hdpo_env.verifiers.parse import calculus
 from hdpo_env.verifiers.parse.lexer import Token
 from hdpo_env.verifiers.parse.nodes import TWO, Node, Num, Op, ParseError, Sym
 
@@ -45,6 +46,8 @@ def atom(p: Parser) -> Node:
         return _environment(p)
     if kind == "cmd":
         return _command(p)
+    if kind == "factor":
+        return calculus.factor(p)
     raise ParseError(f"unexpected {value or 'end'!r}")
 
 
@@ -141,7 +144,7 @@ def _environment(p: Parser) -> Node:
     name = p.take().value
     rows = _rows(p)
     p.expect("end")
-    if name in _MATRICES:
+    if name in _MATRICES and not (name == "array" and _are_statements(rows)):
         matrix = Op("matrix", tuple(Op("row", row) for row in rows))
         if len({len(row) for row in rows}) != 1:
             raise ParseError("rows of different lengths")
@@ -152,6 +155,12 @@ def _environment(p: Parser) -> Node:
     if name == "cases" and any(len(row) > 1 for row in rows):
         return Op("seq", tuple(Op("row", row) for row in rows), "cases")
     return cells[0] if len(cells) == 1 else Op("seq", cells, "")
+
+
+def _are_statements(rows: list[tuple[Node, ...]]) -> bool:
+    """Whether an array only sets relations below one another, as a system of equations."""
+    cells = [cell for row in rows for cell in row]
+    return bool(cells) and all(isinstance(cell, Op) and cell.name == "rel" for cell in cells)
 
 
 def _rows(p: Parser) -> list[tuple[Node, ...]]:
@@ -190,8 +199,8 @@ def _command(p: Parser) -> Node:
     if name == "binom":
         top = p.argument()
         return Op("binom", (top, p.argument()))
-    if name in ("sum", "prod"):
-        return _big(p, name)
+    if name in ("sum", "prod", "lim", "int", "intfrac"):
+        return calculus.bound(p, name)
     raise ParseError(f"\\{name} is not understood")
 
 
@@ -205,19 +214,6 @@ def _root(p: Parser, name: str) -> Node:
     if p.token.kind == "num":
         return Op("root", (p.atom(), index))
     return Op("root", (p.argument(), index))
-
-
-def _big(p: Parser, name: str) -> Node:
-    r"""``\sum_{k=1}^{n} term`` and ``\prod``."""
-    low = high = None
-    while p.is_op("_") or p.is_op("^"):
-        if p.take().value == "_":
-            low = p.argument()
-        else:
-            high = p.argument()
-    if not (isinstance(low, Op) and low.name == "rel" and low.data == "=" and high is not None):
-        raise ParseError(f"\\{name} without bounds")
-    return Op(name, (low.args[0], low.args[1], high, p.term()))
 
 
 def function(p: Parser) -> Node:

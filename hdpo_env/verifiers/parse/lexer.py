@@ -31,6 +31,7 @@ _PATTERN = re.compile(
   | (?P<grouped>{_THOUSANDS})
   | (?P<commas>{_COMMAS})
   | (?P<blanks>{_BLANKS})
+  | (?P<comma>\d+\{{,\}}\d+(?![\d{{]))
   | (?P<num>(?:\d+\.\d+|\d+\.(?![.\d])|\d+|\.\d+)(?:[eE][+-]?\d{{1,6}}(?![\d.A-Za-z]))?)
   | \\(?P<cmd>[A-Za-z]+)\*?
   | \\(?P<esc>[^A-Za-z])
@@ -169,6 +170,8 @@ def _number(kind: str, text: str, gap: bool) -> Token:
         raise ParseError(f"a number has {len(text)} digits; the limit is {MAX_DIGITS}")
     if kind == "repeat":
         return Token("repeat", re.sub(r"[^\d.]+", "|", text).strip("|"), gap)
+    if kind == "comma":
+        text = text.replace("{,}", ".")  # TeX's decimal comma
     return Token("num", re.sub(r"[^\d.eE+-]", "", text), gap)
 
 

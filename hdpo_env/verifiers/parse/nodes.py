@@ -59,9 +59,9 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def letters(node: Node) -> frozenset[str]:
-    """Names of the symbols that are not constants or sets of numbers such as ``bbZ``."""
+    """Names of the symbols but constants, sets of numbers (``bbZ``) and bound letters (``#1``)."""
     names = {n.name for n in walk(node) if isinstance(n, Sym)} - CONSTANTS
-    return frozenset(name for name in names if not name.startswith("bb"))
+    return frozenset(name for name in names if not name.startswith(("bb", "#")))
 
 
 def substitute(node: Node, name: str, value: Node) -> Node:

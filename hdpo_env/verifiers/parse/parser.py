@@ -15,7 +15,8 @@ from hdpo_env.verifiers.parse.nodes import Node, Num, Op, ParseError, Sym
 MAX_DEPTH = 48
 _END = Token("end", "")
 _SEPARATORS = frozenset({",", "and", "or", "clause", "row"})
-_STARTS = frozenset({"num", "repeat", "sym", "fn", "lb", "begin"})
+_STARTS = frozenset({"num", "repeat", "sym", "fn", "lb", "begin", "factor"})
+_SIGNS = frozenset(["frac", "sqrt", "cbrt", "binom", "sum", "prod", "int", "intfrac", "lim"])
 _FUNCTION_NAMES = frozenset(["f", "g", "h", "F", "G", "Gamma", "zeta"])
 
 
@@ -146,9 +147,8 @@ class Parser:
 
     def _is_spoken_union(self) -> bool:
         """A capital U between two intervals."""
-        if self.token[:2] != ("sym", "U") or self.peek().kind != "open":
-            return False
-        return self._at > 0 and self._tokens[self._at - 1].kind == "close"
+        is_between = self.token[:2] == ("sym", "U") and self.peek().kind == "open"
+        return is_between and self._at > 0 and self._tokens[self._at - 1].kind == "close"
 
     # -- arithmetic ----------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class Parser:
         if kind == "bar":
             return not self.bars
         if kind == "cmd":
-            return value in ("frac", "sqrt", "cbrt", "binom", "sum", "prod")
+            return value in _SIGNS
         return kind in _STARTS
 
     def _juxtapose(self, left: Node) -> Node:
