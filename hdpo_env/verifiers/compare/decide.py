@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from hdpo_env.verifiers.compare.choices import choice, is_separated, letters_of, rest_of_choice
+from hdpo_env.verifiers.compare.families import same_family
 from hdpo_env.verifiers.compare.logic import any3
 from hdpo_env.verifiers.compare.match import Matcher
 from hdpo_env.verifiers.compare.quantities import lone_unit_letter, quantity
@@ -103,6 +104,8 @@ def _match(matcher: Matcher, gold: Node, answer: Node) -> bool | None:
     for renamed in renamings(gold, answer):
         if matcher.same(gold, renamed) is True:
             return True
+    if same_family(matcher.leaf, gold, answer):
+        return True
     says_unit = quantity(gold) or quantity(answer)  # then 5 m is no plain 5
     if verdict is not True and not says_unit and letters(gold) != letters(answer):
         plain = lone_unit_letter(answer) if not letters(gold) else None

@@ -8,7 +8,7 @@ from itertools import product
 
 from hdpo_env.verifiers.compare import equations, quantities
 from hdpo_env.verifiers.compare.clock import same_time
-from hdpo_env.verifiers.compare.dotted import same_dotted
+from hdpo_env.verifiers.compare.dotted import same_dotted, summed
 from hdpo_env.verifiers.compare.integrals import same_antiderivative
 from hdpo_env.verifiers.compare.lists import (
     carried_out,
@@ -20,6 +20,7 @@ from hdpo_env.verifiers.compare.lists import (
 )
 from hdpo_env.verifiers.compare.logic import PASS, Ruling, all3, any3
 from hdpo_env.verifiers.compare.matrices import entries, evaluate
+from hdpo_env.verifiers.compare.piecewise import same_piecewise
 from hdpo_env.verifiers.compare.quadratics import solved
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
 from hdpo_env.verifiers.compare.values import Leaf, same_value, written_decimal
@@ -92,7 +93,16 @@ def _both_unions(gold: Node, answer: Node) -> bool:
 
 def _dots(m: Matcher, gold: Node, answer: Node) -> Ruling:
     """Sums and lists with dots."""
-    return same_dotted(m.same, gold, answer)
+    verdict = same_dotted(m.same, gold, answer)
+    if verdict is not PASS:
+        return verdict
+    a, b = summed(gold), summed(answer)
+    return PASS if a is gold and b is answer else m.leaf(a, b)
+
+
+def _pieces(m: Matcher, gold: Node, answer: Node) -> Ruling:
+    """Functions by cases, against one another or against a modulus."""
+    return same_piecewise(m.leaf, gold, answer)
 
 
 def _labels(m: Matcher, gold: Node, answer: Node) -> Ruling:
@@ -321,6 +331,7 @@ _RULES: tuple[Rule, ...] = (
     _moduli,
     _units,
     _bases,
+    _pieces,
     _regions,
     _ratios,
     _dots,
