@@ -152,7 +152,7 @@ class _Run:
             live[:g] |= weight != 0
             low = _project.native_wide_output(self.h, self.W)
             dtype = self.W.dtype if low and kernels else self.wide
-            if X is None and not S.is_cuda:
+            if X is None and kernels is None and not S.is_cuda:
                 G, scale = _rows.factor(S, part, stats, weight, slope, job.plan)
             else:
                 write, scale = (kernels or _rows).write, None

@@ -10,7 +10,7 @@ Triton's interpreter. Their speed on a GPU is unmeasured.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
 import triton
@@ -21,8 +21,12 @@ from hdpo_env.losses import _rows
 
 BLOCK, WARPS = 4096, 8
 
+# `no_type_check` keeps jaxtyping's hook, which runs in the tests, from wrapping a kernel: Triton
+# looks names up where the function says it was defined.
+
 
 @triton.jit
+@no_type_check
 def _teacher_logits(X, row, x_stride, at, V, s, SHARED: tl.constexpr):
     """What a block of X holds, and the teacher's logits: s - X over a shared head, else X."""
     x = tl.load(X + row * x_stride + at, mask=at < V, other=-float("inf")).to(s.dtype)
@@ -30,6 +34,7 @@ def _teacher_logits(X, row, x_stride, at, V, s, SHARED: tl.constexpr):
 
 
 @triton.jit
+@no_type_check
 def _kl_terms(p, q, y):
     """A block's terms of KL(p || q), none negative, where ``y = log q - log p``, 0 where p is."""
     # p (expm1(y) - y), or q - p - p y where the ratio would overflow
@@ -42,6 +47,7 @@ def _kl_terms(p, q, y):
 
 
 @triton.jit
+@no_type_check
 def _stats_kernel(
     S, X, out, V, s_stride, x_stride, n,
     TEACHER: tl.constexpr, SHARED: tl.constexpr, BLOCK: tl.constexpr,
@@ -85,6 +91,7 @@ def _stats_kernel(
 
 
 @triton.jit
+@no_type_check
 def _gradient_kernel(
     S, X, G, lse, mean, weight, slope, target, V, s_stride, x_stride, g_stride,
     TEACHER: tl.constexpr, SHARED: tl.constexpr, BLOCK: tl.constexpr,
