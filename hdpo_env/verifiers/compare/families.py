@@ -17,6 +17,7 @@ from hdpo_env.verifiers.compare.values import Leaf
 from hdpo_env.verifiers.parse.nodes import ONE, ZERO, Node, Num, Op, Sym, letters, substitute, walk
 
 _LETTERS = frozenset("klmnpqrst")
+_SOME = frozenset({"some integer", "any integer", "an integer", "integer"})
 _MOST = 24  # cosets of a side over the common period
 _MAX_RATIO = 60
 _CLOSE = Fraction(1, 10**9)
@@ -69,7 +70,7 @@ def _may_be(node: Node) -> bool:
     """A quick look: a residue class, an integer clause, or a multiple of pi or degrees."""
     return isinstance(node, Op) and any(
         (isinstance(n, Sym) and n.name in ("bbZ", "pi"))
-        or (isinstance(n, Op) and n.name in ("mod", "deg"))
+        or (isinstance(n, Op) and (n.name in ("mod", "deg") or n.data in _SOME))
         for n in walk(node)
     )
 
@@ -79,7 +80,8 @@ def _families(leaf: Leaf, node: Node) -> tuple[list[_Family], bool] | None:
     parts = _parts(node)
     said = [p for p in parts if _is_clause(p)]
     stated = [value for p in parts if not _is_clause(p) for value in expand_signs(p, False)]
-    parameters = {clause.args[0] for clause in said if isinstance(clause, Op)}
+    parameters = {arg for clause in said if isinstance(clause, Op) for arg in clause.args}
+    parameters = {arg for arg in parameters if isinstance(arg, Sym)} - {Sym("bbZ")}
     found = [_family(leaf, value, parameters) for value in stated]
     families = [family for family in found if family is not None]
     if not families or len(families) < len(found) or len(parameters) > 1:
@@ -106,9 +108,15 @@ def _parts(node: Node) -> tuple[Node, ...]:
 
 
 def _is_clause(node: Node) -> bool:
-    """``k in Z``, all of it."""
-    is_in = isinstance(node, Op) and node.name == "rel" and node.data == "in"
-    return is_in and isinstance(node, Op) and node.args[1:] == (Sym("bbZ"),)
+    """``k in Z``, all of it, or "some integer k"."""
+    if isinstance(node, Op) and node.name == "unit":
+        return node.data in _SOME and isinstance(node.args[0], Sym)
+    if not isinstance(node, Op) or len(node.args) != 2:
+        return False
+    first, last = node.args
+    if node.name == "*" and isinstance(first, Op) and first.name == "text":
+        return first.data in _SOME and isinstance(last, Sym)
+    return node.name == "rel" and node.data == "in" and last == Sym("bbZ")
 
 
 def _family(leaf: Leaf, node: Node, parameters: set[Node]) -> _Family | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from hdpo_env.verifiers.compare import equations, quantities
+from hdpo_env.verifiers.compare.basis import in_tuple
 from hdpo_env.verifiers.compare.clock import same_time
 from hdpo_env.verifiers.compare.dotted import same_dotted, summed
 from hdpo_env.verifiers.compare.integrals import same_antiderivative
@@ -58,8 +59,8 @@ def _is_list(node: Node) -> bool:
 
 
 def _scaled_tuples(m: Matcher, gold: Node, answer: Node) -> Ruling:
-    """``-(1, 2)`` and ``2(1, 2)`` are carried out."""
-    a, b = carried_out(gold), carried_out(answer)
+    """``-(1, 2)`` and ``2(1, 2)`` are carried out, unit vectors written as a tuple."""
+    a, b = carried_out(in_tuple(gold, answer)), carried_out(in_tuple(answer, gold))
     return PASS if a is gold and b is answer else m.same(a, b)
 
 

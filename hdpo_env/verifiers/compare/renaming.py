@@ -110,10 +110,18 @@ def _is_tuple(node: Node) -> bool:
     if not isinstance(node, Op):
         return False
     if node.name == "seq" and node.data in ("", "or"):
-        return all(map(_is_tuple, stated(node.args)))
+        items = stated(node.args)
+        return all(map(_is_tuple, items)) or _is_curve(items)
     if node.name == "+" and any(isinstance(arg, Op) and _is_tuple(arg) for arg in node.args):
         return True  # a line, p + t d
     return node.name == "matrix" or (node.name == "seq" and node.data == "()")
+
+
+def _is_curve(items: tuple[Node, ...]) -> bool:
+    """``x = 1 + 2t, y = 3 - t``: letters given by one other letter each."""
+    named = [assigned(item) for item in items]
+    names = {pair[0] for pair in named if pair is not None and isinstance(pair[0], Sym)}
+    return len(items) == len(names) > 1
 
 
 def _is_real(node: Node) -> bool:

@@ -42,7 +42,7 @@ _SHAPES = frozenset({"isosceles", "right", "acute", "obtuse", "scalene", "equila
 _FILLER = frozenset({"is", "are", "be", "must", "should"})
 _NUMBERS = frozenset(
     ["all", "any", "every", "each", "integer", "integers", "number", "numbers", "value", "values",
-     "of"]
+     "of", "set", "sets"]
 )  # fmt: skip
 _PLAIN = re.compile(r"[a-z ]{1,80}")
 

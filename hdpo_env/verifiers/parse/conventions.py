@@ -12,12 +12,13 @@ _HINT = re.compile(
     r"'|\\prime|dots|\.\.\.|C_|\\frac\{?d|d\w/d|\\equiv|overline|\\bar|Gamma|\^\s*\{-1\}\s*(?:\\left)?\("
     r"|\b(?:integers?|naturals?|rationals?|reals?|numbers?|even|odd|prime|composite|permutations"
     r"|jan|feb|march|april|may|june|july|aug|sept|octo|nov|dec)(?:\b|uary|ust|ember|ber)"
-    r"|\b[ap]m\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)",
+    r"|\b[ap]m\b|m(?:in|ax)|frac\s*\{\s*\\(?:text|mathrm)|\^\s*\{?\s*\\(?:text|mathrm)",
     re.IGNORECASE,
 )
 _COMBINATIONS = re.compile(r"C_(\d{1,4})")
 _LONGEST = 1000  # terms that dots may stand for
 _DOTS = Sym("...")
+_RANKS = frozenset({"st", "nd", "rd", "th"})
 _FUNCTIONS = (Sym("f"), Sym("g"), Sym("h"), Sym("P"), Sym("Q"))
 _MINUS_ONE = Op("neg", (ONE,))
 
@@ -62,8 +63,13 @@ def _primed(node: Node) -> Node | None:
 
 
 def _power(node: Op) -> Node:
-    """``C_n^k`` with numbers is the number of combinations; C_n cubed is no answer's notation."""
+    """``C_n^k`` with numbers is the number of combinations; C_n cubed is no answer's notation.
+
+    A number with a raised "st" or "th" is the same rank as with a plain one.
+    """
     base, exponent = node.args
+    if isinstance(exponent, Op) and exponent.name == "text" and exponent.data in _RANKS:
+        return Op("unit", (base,), exponent.data) if isinstance(base, Num) else node
     found = _COMBINATIONS.fullmatch(base.name) if isinstance(base, Sym) else None
     if not found or not isinstance(exponent, Num) or exponent.value.denominator != 1:
         return node
@@ -135,6 +141,8 @@ def _filled(node: Op) -> Node:
         return node
     shown = [whole_number(arg) for arg in (*node.args[:-2], node.args[-1])]
     numbers = [number for number in shown if number is not None]
+    if len(numbers) == len(shown) == 2 and numbers[0] in (0, 1):
+        numbers = [numbers[0], numbers[0] + 1, numbers[1]]  # 1, ..., 5
     if len(numbers) < len(shown) or len(numbers) < 3:
         return node
     *first, last = numbers
