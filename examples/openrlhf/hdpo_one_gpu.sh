@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # HDPO on one GPU of 80 GB: the algorithm of hdpo_qwen2.5_math_1.5b.sh with 8 problems a step
-# instead of 32, and Adam's state in the host's memory. Not a published setting; unmeasured.
-# The data are those of that script.
+# instead of 32, and Adam's state in the host's memory. Not a published setting; unmeasured, and
+# estimated in plugins/openrlhf/README.md. Data and EVAL are those of that script: with EVAL a run
+# evaluates 2048 problems x 8 completions every 10 steps of 128, so give it a smaller file.
+#
+# A frozen teacher: --hdpo.teacher frozen --algo.kl.init_coef 1e-9 --ref.num_gpus_per_node 1
 #
 # LAUNCHER=echo prints the command instead of running it. More flags may follow the script's name.
 set -euo pipefail
@@ -13,6 +16,12 @@ PYTHON=${PYTHON:-python}
 LAUNCHER=${LAUNCHER:-$PYTHON -m hdpo_plugins.openrlhf.train_ppo_ray}
 FIND_REWARD='import hdpo_plugins.openrlhf.reward.reward_func as file; print(file.__file__)'
 REWARD=${REWARD:-$($PYTHON -c "$FIND_REWARD")}
+
+# A Ray job runs in another folder: files are named by absolute paths, names of the hub stay.
+place() { if [[ -e $1 || $1 == *.jsonl ]]; then realpath -m -- "$1"; else printf '%s\n' "$1"; fi; }
+MODEL=$(place "$MODEL")
+DATA=$(place "$DATA")
+OUT=$(realpath -m -- "$OUT")
 
 flags=(
   --plugin hdpo
@@ -70,7 +79,7 @@ flags=(
   --logger.tensorboard_dir "$OUT/tensorboard"
 )
 if [[ -n ${EVAL:-} ]]; then
-  flags+=(--eval.dataset "$EVAL" --eval.steps 10)
+  flags+=(--eval.dataset "$(place "$EVAL")" --eval.steps 10)
   flags+=(--eval.n_samples_per_prompt 8 --eval.temperature 1.0)
 fi
 exec $LAUNCHER "${flags[@]}" "$@"

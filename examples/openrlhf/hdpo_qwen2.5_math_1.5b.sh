@@ -3,10 +3,9 @@
 # The numbers are those of the preset "hdpo"; plugins/openrlhf/README.md says what OpenRLHF does
 # otherwise, and estimates memory and time.
 #
-# Once, for the data (64 000 problems are 2000 steps of 32; of a question's many solutions the first
-# is taken, and --limit counts questions):
-#   hdpo export nvidia/OpenMathInstruct-2 --field-map openmathinstruct2 --limit 64000 \
-#     --to openrlhf --out data/openmathinstruct2.jsonl
+# bash examples/openrlhf/hdpo_data.sh makes the data, once. EVAL=data/openmathinstruct2_eval.jsonl
+# also evaluates, every 10 steps: 2048 problems x 8 completions, more than three times the
+# completions that are trained on. Without EVAL nothing is evaluated.
 #
 # LAUNCHER=echo prints the command instead of running it. More flags may follow the script's name.
 set -euo pipefail
@@ -18,6 +17,12 @@ PYTHON=${PYTHON:-python}
 LAUNCHER=${LAUNCHER:-$PYTHON -m hdpo_plugins.openrlhf.train_ppo_ray}
 FIND_REWARD='import hdpo_plugins.openrlhf.reward.reward_func as file; print(file.__file__)'
 REWARD=${REWARD:-$($PYTHON -c "$FIND_REWARD")}
+
+# A Ray job runs in another folder: files are named by absolute paths, names of the hub stay.
+place() { if [[ -e $1 || $1 == *.jsonl ]]; then realpath -m -- "$1"; else printf '%s\n' "$1"; fi; }
+MODEL=$(place "$MODEL")
+DATA=$(place "$DATA")
+OUT=$(realpath -m -- "$OUT")
 
 flags=(
   --plugin hdpo
@@ -74,7 +79,7 @@ flags=(
   --logger.tensorboard_dir "$OUT/tensorboard"
 )
 if [[ -n ${EVAL:-} ]]; then
-  flags+=(--eval.dataset "$EVAL" --eval.steps 10)
+  flags+=(--eval.dataset "$(place "$EVAL")" --eval.steps 10)
   flags+=(--eval.n_samples_per_prompt 8 --eval.temperature 1.0)
 fi
 exec $LAUNCHER "${flags[@]}" "$@"

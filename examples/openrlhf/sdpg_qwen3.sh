@@ -3,11 +3,9 @@
 # The numbers are those of the preset "sdpg"; plugins/openrlhf/README.md says what OpenRLHF does
 # otherwise, and estimates memory and time. MODEL=Qwen/Qwen3-1.7B takes the smaller model.
 #
-# Once, for the data: the English problems, each once (the original repeats every row a hundred
-# times). The set has answers and no solutions, so the teacher is shown the answer.
-#   hdpo export open-r1/DAPO-Math-17k-Processed --limit 12800 --view none \
-#     --to openrlhf --out data/dapo_math.jsonl
-# Four passes over 12 800 problems are 400 steps of 128.
+# bash examples/openrlhf/sdpg_data.sh makes the data, once; the set has answers and no solutions, so
+# that the teacher is shown the answer. EVAL=data/sdpg_eval.jsonl also evaluates, every 10 steps: AIME
+# 2024, AIME 2025 and AMC 2023, 32 completions of each problem. Without EVAL nothing is evaluated.
 #
 # LAUNCHER=echo prints the command instead of running it. More flags may follow the script's name.
 set -euo pipefail
@@ -19,6 +17,12 @@ PYTHON=${PYTHON:-python}
 LAUNCHER=${LAUNCHER:-$PYTHON -m hdpo_plugins.openrlhf.train_ppo_ray}
 FIND_REWARD='import hdpo_plugins.openrlhf.reward.reward_func as file; print(file.__file__)'
 REWARD=${REWARD:-$($PYTHON -c "$FIND_REWARD")}
+
+# A Ray job runs in another folder: files are named by absolute paths, names of the hub stay.
+place() { if [[ -e $1 || $1 == *.jsonl ]]; then realpath -m -- "$1"; else printf '%s\n' "$1"; fi; }
+MODEL=$(place "$MODEL")
+DATA=$(place "$DATA")
+OUT=$(realpath -m -- "$OUT")
 
 flags=(
   --plugin sdpg
@@ -76,7 +80,7 @@ flags=(
   --logger.tensorboard_dir "$OUT/tensorboard"
 )
 if [[ -n ${EVAL:-} ]]; then
-  flags+=(--eval.dataset "$EVAL" --eval.steps 10)
+  flags+=(--eval.dataset "$(place "$EVAL")" --eval.steps 10)
   flags+=(--eval.n_samples_per_prompt 32 --eval.temperature 1.0)
 fi
 exec $LAUNCHER "${flags[@]}" "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from hdpo_env.cliffs.ledger import LedgerWriter
@@ -10,6 +11,7 @@ from hdpo_env.errors import ConfigError
 from hdpo_plugins.openrlhf.plugins import Args
 
 WRITER = "trainer"
+PLACES = ("ckpt.path", "ckpt.output_dir", "hdpo.ledger", "logger.tensorboard_dir")
 
 
 def ledger_folder(args: Args) -> Path:
@@ -32,6 +34,24 @@ def ledger_complaint(args: Args, num_events: int | None = None) -> str | None:
         f"the ledger {folder} holds an earlier run, whose groups this one would be mixed with: "
         "pass --ckpt.load_enable to go on with it, or choose another --hdpo.ledger"
     )
+
+
+def place_complaints(args: Args, here: Path | None = None) -> Iterator[str]:
+    """Why a Ray job with a working directory would lose what it writes.
+
+    ``here`` is the current folder; Ray unpacks a job's working directory as ``_ray_pkg_<hash>``
+    inside its session, on whichever node it likes, and deletes it some time after the job.
+    """
+    here = here or Path.cwd()
+    if not any(part.startswith("_ray_pkg_") for part in here.parts):
+        return
+    for name in PLACES:
+        if (place := args.get(name)) and not Path(place).is_absolute():
+            yield (
+                f"--{name} {place} lies in this Ray job's own copy of its working directory, which "
+                "Ray deletes and a later job does not see: give an absolute path that every node "
+                "sees"
+            )
 
 
 def open_ledger(args: Args) -> LedgerWriter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hdpo_plugins.openrlhf import compat
-from hdpo_plugins.openrlhf.ledgers import ledger_complaint
+from hdpo_plugins.openrlhf.ledgers import ledger_complaint, place_complaints
 from hdpo_plugins.openrlhf.plugins import Args, Plugin
 
 # Flags that must stay off or at 1: name, the largest value allowed, why, and what to do.
@@ -82,5 +82,6 @@ def complaints(args: Args, plugins: Sequence[Plugin]) -> Iterator[str]:
         )
     if ledger := ledger_complaint(args):
         yield ledger
+    yield from place_complaints(args)
     for plugin in plugins:
         yield from plugin.complaints(args)

@@ -140,6 +140,21 @@ def test_a_ledger_of_another_run_is_told_before_anything_starts(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_ray_job_may_not_leave_its_files_in_rays_copy_of_the_folder(tmp_path, monkeypatch):
+    """There relative places are refused, each by name; absolute ones and other folders are fine."""
+    ours, args = chosen(["hdpo"]), parsed("--hdpo.ledger", "seen") | {"ckpt.output_dir": "./ckpt"}
+    assert list(complaints(args, ours)) == []
+    (tmp_path / "working_dir_files" / "_ray_pkg_0a1b" / "src").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "working_dir_files" / "_ray_pkg_0a1b" / "src")
+    found = list(complaints(args, ours))
+    assert [text.split()[0] for text in found] == [
+        "--ckpt.path", "--ckpt.output_dir", "--hdpo.ledger",
+    ]  # fmt: skip
+    assert all("give an absolute path" in text for text in found)
+    there = {name: str(tmp_path / "a") for name in ("ckpt.path", "ckpt.output_dir", "hdpo.ledger")}
+    assert list(complaints(args | there, ours)) == []
+
+
 def test_a_plugin_that_is_off_asks_for_nothing():
     """Lambda 0 runs with a reward model too: there is nothing to distil."""
     off = parsed() | {"hdpo.weight": 0.0, "reward.remote_url": None, "hdpo.teacher": "ema"}

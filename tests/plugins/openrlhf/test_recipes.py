@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,8 +52,9 @@ def _value(texts):
 
 
 def test_every_script_is_held_to_a_preset():
-    """No script is left out of these tests."""
-    assert {path.name for path in SCRIPTS.glob("*.sh")} == set(PRESET_OF)
+    """No script is left out of these tests; the others make data or start a run's script."""
+    others = {"ray_job.sh", *(made_by for made_by, _, _ in DATA_SCRIPTS.values())}
+    assert {path.name for path in SCRIPTS.glob("*.sh")} == set(PRESET_OF) | others
 
 
 @pytest.mark.parametrize("script", PRESET_OF)
@@ -98,25 +98,96 @@ def test_a_scripts_steps_are_its_presets(script):
         assert found["rollout.batch_size"] == config.rollout.prompts_per_step
 
 
-def export_of(script):
-    """Words of the `hdpo export` command in a script's comment."""
-    text = (SCRIPTS / script).read_text(encoding="utf-8")
-    [command] = re.findall(r"#   hdpo export ((?:.*\\\n#)*.*)", text)
-    return command.replace("\\\n#", " ").split()
+DATA_SCRIPTS = {  # script -> its data's script, the set, the evaluation file
+    "hdpo_qwen2.5_math_1.5b.sh": ("hdpo_data.sh", "openmathinstruct2", "openmathinstruct2_eval"),
+    "sdpg_qwen3.sh": ("sdpg_data.sh", "dapo", "sdpg_eval"),
+}
 
 
-@pytest.mark.parametrize("script", ["hdpo_qwen2.5_math_1.5b.sh", "sdpg_qwen3.sh"])
+@pytest.mark.parametrize("script", DATA_SCRIPTS)
 def test_the_data_are_as_many_as_the_steps_need(script):
-    """The export writes as many problems as the run takes, from a set known by name."""
-    place, *words = export_of(script)
-    options, found = dict(pairwise(words)), settings_of(script)
-    assert int(options["--limit"]) == found["data.max_samples"]
-    assert options["--out"] == found["data.prompt_dataset"]
-    assert options["--to"] == "openrlhf"
-    known = find_known(place)
-    assert known is not None
-    assert options.get("--field-map", known.field_map) == known.field_map
+    """The data's script writes as many problems as the run takes, from a set known by name."""
+    made_by, name, evaluated = DATA_SCRIPTS[script]
+    text, found = (SCRIPTS / made_by).read_text(encoding="utf-8"), settings_of(script)
+    [place] = re.findall(r"^(?:SOURCE|DAPO)=\${\w+:-(.*)}$", text, re.MULTILINE)
+    assert find_known(place) is DATASETS[name]
+    assert f"--field-map {DATASETS[name].field_map} " in text
     assert place != DATASETS["dapo-raw"].path  # every problem a hundred times
+    [train] = re.findall(r"^TRAIN=\${TRAIN:-(\d+)}$", text, re.MULTILINE)
+    assert int(train) == found["data.max_samples"]
+    held_out = re.findall(r"^HELD_OUT=\${HELD_OUT:-(\d+)}$", text, re.MULTILINE)
+    assert name == "dapo" or [preset("hdpo").eval.problems] == list(map(int, held_out))
+    assert f"EVAL=data/{evaluated}.jsonl" in (SCRIPTS / script).read_text(encoding="utf-8")
+
+
+def made_with(script, folder, **environ):
+    """Run a data script in a folder of its own."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", SCRIPTS / script]
+    subprocess.run(command, cwd=folder, env={**os.environ, **environ, "PATH": path}, check=True)
+    files = (folder / "data").iterdir()
+    return {p.stem: [json.loads(line) for line in p.read_text().splitlines()] for p in files}
+
+
+def test_hdpos_data_are_95_to_5_without_a_question_in_both(tmp_path):
+    """Run on a file of 60 questions with two solutions each: 38 to train on, 2 held out."""
+    rows = [
+        {"problem": f"{i} + 1?", "expected_answer": f"{i + 1}", "generated_solution": f"{s} \\o/"}
+        for i in range(60) for s in "ab"
+    ]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = made_with("hdpo_data.sh", tmp_path, SOURCE="rows.jsonl", TRAIN="38", HELD_OUT="9")
+    train, held_out = made.pop("openmathinstruct2"), made.pop("openmathinstruct2_eval")
+    assert not made
+    assert (len(train), len(held_out)) == (38, 2)
+    assert len({row["question"] for row in train + held_out}) == 40
+    assert {row["solution"] for row in train} == {"a \\o/"}
+    assert [row["question"] for row in train] != sorted(row["question"] for row in train)
+
+
+def test_sdpgs_evaluation_names_each_set(tmp_path):
+    """One file of three sets, which OpenRLHF tells apart by the column datasource."""
+    for name, key in [("dapo", "prompt"), ("aime24", "problem"), ("aime25", "problem")]:
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({key: "1 + 1?", "solution": "2"}) + "\n")
+    (tmp_path / "amc23.jsonl").write_text(json.dumps({"problem": "1 + 1?", "answer": "2"}) + "\n")
+    files = {name.upper(): f"{name}.jsonl" for name in ("dapo", "aime24", "aime25", "amc23")}
+    made = made_with("sdpg_data.sh", tmp_path, **files)
+    assert [row["label"] for row in made["dapo_math"]] == ['{"answer": ["2"]}']
+    assert [row["datasource"] for row in made["sdpg_eval"]] == ["aime24", "aime25", "amc23"]
+    assert {row["label"] for row in made["sdpg_eval"]} == {'{"answer": ["2"]}'}
+    assert set(made) == {"dapo_math", "sdpg_eval"}
+
+
+def test_a_ray_job_gets_the_rewards_settings_and_absolute_paths(tmp_path):
+    """A job's shell, folder and disk are not the submitter's: flags and --runtime-env-json go."""
+    environ = {
+        **{name: text for name, text in os.environ.items() if not name.startswith("HDPO_")},
+        "LAUNCHER": f"bash {SCRIPTS / 'ray_job.sh'}", "RAY": r"printf %s\n",
+        "PYTHON": sys.executable, "HDPO_REWARD_VERIFIER": "exact",
+        "HDPO_REWARD_END_MARKS": "</s> .",
+        "REWARD": "/there/reward.py", "EVAL": "data/eval.jsonl", "MODEL": "model",
+    }  # fmt: skip
+    (tmp_path / "model").mkdir()
+    command = ["bash", SCRIPTS / "sdpg_qwen3.sh"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    words = done.stdout.splitlines()
+    assert json.loads(words[words.index("--runtime-env-json") + 1]) == {
+        "env_vars": {"HDPO_REWARD_VERIFIER": "exact", "HDPO_REWARD_END_MARKS": "</s> ."}
+    }
+    run = tmp_path / "runs" / "openrlhf" / "sdpg"
+    for flag, place in {
+        "--actor.model_name_or_path": tmp_path / "model",
+        "--data.prompt_dataset": tmp_path / "data" / "dapo_math.jsonl",
+        "--eval.dataset": tmp_path / "data" / "eval.jsonl",
+        "--ckpt.output_dir": run / "model",
+        "--ckpt.path": run / "checkpoints",
+        "--logger.tensorboard_dir": run / "tensorboard",
+    }.items():
+        assert words[words.index(flag) + 1] == str(place)
+    at = words.index("--")
+    assert words[at + 1 : at + 4] == [sys.executable, "-m", "hdpo_plugins.openrlhf.train_ppo_ray"]
 
 
 def test_the_smaller_script_takes_a_part_of_the_larger_ones_data():
