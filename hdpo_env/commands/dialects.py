@@ -2,7 +2,8 @@
 
 A dialect turns one row of a file into rows with our own field names: ``problem_id``, ``step``, and
 a ``verdict``, a ``reward``, or a ``completion`` with its ``gold``. ``shaped`` is what that system
-trained on, where it differs: within a group in which all failed it should not vary.
+trained on, where it differs: within a group in which all failed it should not vary. What a row says
+in our own words, the id of its problem and its verdict, stands whatever system wrote the rest.
 
 Written after what these libraries' own code writes: OpenRLHF 0.8 (batch inference), TRL 1.16
 (``log_completions``), verl 0.9 (``rollout_data_dir``, ``validation_data_dir``) and
@@ -12,6 +13,7 @@ lm-evaluation-harness 0.4 (``--log_samples``).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -34,6 +36,7 @@ def _openrlhf(row: Mapping[str, Any]) -> Iterator[Row]:
         "completion": row["output"],
         "reward": row["reward"],
         **_gold(row, "label"),
+        **_own(row),
     }
 
 
@@ -45,6 +48,7 @@ def _verl(row: Mapping[str, Any]) -> Iterator[Row]:
         "reward": _verl_verdict(row),
         "shaped": row["score"],
         **_gold(row, "gts"),
+        **_own(row),
     }
 
 
@@ -65,7 +69,9 @@ def _trl(row: Mapping[str, Any]) -> Iterator[Row]:
     rewards = [
         name
         for name, v in row.items()
-        if name not in _TRL_OTHER and (v is None or isinstance(v, (int, float)))
+        if name not in _TRL_OTHER
+        and (v is None or isinstance(v, (int, float)))
+        and not _is_bookkeeping(name)
     ]
     # Of several, the one that is about being right; ``verdict`` is what ours is called.
     told = [n for n in rewards if any(w in n.lower() for w in ("accura", "correct", "verif"))]
@@ -77,6 +83,34 @@ def _trl(row: Mapping[str, Any]) -> Iterator[Row]:
         **({"reward": row[chosen[0]]} if len(chosen) == 1 else {}),
         "shaped": row["advantage"],
         **_gold(row, "answer", "solution"),
+        **_own(row),
+    }
+
+
+_BOOKKEEPING = set(
+    "id ids idx index uid uuid num number count counts n k length len tokens token seed rank epoch "
+    "iteration group turn turns level difficulty time date seconds truncated clipped masked".split()
+)
+
+
+def _is_bookkeeping(name: str) -> bool:
+    """Whether a column's name says that it numbers, counts or times something.
+
+    >>> [_is_bookkeeping(n) for n in ("problem_id", "numTokens", "reward_len", "accuracy")]
+    [True, True, False, False]
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    tells = "reward" in words or "score" in words
+    return not tells and not _BOOKKEEPING.isdisjoint(re.split(r"[^a-z0-9]+", words))
+
+
+def _own(row: Mapping[str, Any]) -> Row:
+    # A number called ``verdict`` is a reward function's column, which the dialect has looked at.
+    told = row.get("verdict")
+    said = isinstance(told, (str, bool))
+    return {
+        **({"problem_id": row["problem_id"]} if row.get("problem_id") is not None else {}),
+        **({"verdict": told} if said else {}),
     }
 
 
@@ -192,8 +226,10 @@ def recognise(row: Mapping[str, Any]) -> str:
 
     >>> recognise({"input": "1+1?", "output": "2", "reward": 1.0, "extra": None})
     'openrlhf'
-    >>> recognise({"problem_id": 1, "verdict": True})
+    >>> recognise({"problem_id": 1, "input": "1+1?", "output": "2", "reward": 1.0})
     'own'
     """
     fields = row.keys()
+    if "problem_id" in fields and not fields.isdisjoint(("verdict", "reward")):
+        return "own"
     return next((name for name, d in DIALECTS.items() if d.fields <= fields), "own")
