@@ -33,7 +33,11 @@ class Controller:
             render=partial(compat.rendered, tokenizer=trainer.tokenizer, data=trainer.args.data),
         )
         self._num_rows = len(data.labels)
-        self.reentry = Reentry(self.args["hdpo.reenter_after"])
+        self.reentry = Reentry(
+            self.args["hdpo.reenter_after"],
+            tries=self.args["hdpo.reenter_tries"],
+            rows=self._num_rows,
+        )
         self.generate: dict[str, Any] = {}
         on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
         self.parts: dict[str, ControllerPart] = {p.name: p.controller(self) for p in on}
@@ -87,8 +91,13 @@ class Controller:
 
     @property
     def total_steps(self) -> int:
-        """T, the rollout batches of the whole run."""
-        batches = -(-self._num_rows // self.args["rollout.batch_size"])
+        """T, the rollout batches of the whole run; at most so many where OpenRLHF filters prompts.
+
+        A filtered prompt is replaced by one of the same episode. OpenRLHF's learning rate goes by
+        the same count, filter or not.
+        """
+        size = self.args.get("rollout.vllm_generate_batch_size") or self.args["rollout.batch_size"]
+        batches = -(-self._num_rows // size)
         return max(1, batches * self.args["train.num_episodes"])
 
     def close_step(self) -> dict[str, float]:
@@ -112,14 +121,20 @@ class Controller:
         return numbers
 
     def _reentered(self) -> dict[str, float]:
-        back = [g for g in self._seen if self.reentry.came_back(self.source.row(g.prompt, g.label))]
         if not self.reentry.delay:
             return {}
-        solved = sum(any(c is True for c in g.correct) for g in back)
-        return {"hdpo/reentered": float(len(back)), "hdpo/reentered_solved": float(solved)}
+        rows = [(self.source.row(g.prompt, g.label), True in g.correct) for g in self._seen]
+        back = {row for row, _ in rows if self.reentry.came_back(row)}
+        solved = {row for row, is_solved in rows if is_solved}
+        for row in solved:
+            self.reentry.solved(row)
+        numbers = {"hdpo/reentered": len(back), "hdpo/reentered_solved": len(back & solved)}
+        return {name: float(number) for name, number in numbers.items()}
 
-    def begin_anew(self, step: int) -> None:
+    def begin_anew(self, step: int, num_consumed: int = 0) -> None:
         """Start without a state of ours; what a killed start left in its own ledger is cut off.
+
+        ``num_consumed`` prompts were sampled before.
 
         Raises:
             ConfigError: the ledger may be another run's: it was named by hand, or OpenRLHF goes on
@@ -130,7 +145,8 @@ class Controller:
                 f"the ledger {ledger_folder(self.args)} holds groups, and OpenRLHF has no "
                 "checkpoint that says which of them are this run's: choose another --hdpo.ledger"
             )
-        self.load_state({"ledger": {"num_events": 0}, "reentry": {}, "parts": {}})
+        reentry = {"served": num_consumed % max(1, self._num_rows)}
+        self.load_state({"ledger": {"num_events": 0}, "reentry": reentry, "parts": {}})
 
     def close(self) -> None:
         """Write out what is buffered."""

@@ -39,7 +39,7 @@ class PluginPPOTrainer(compat.PPOTrainer):
         if STATE in states:
             self.controller.load_state(states[STATE])
         else:
-            self.controller.begin_anew(states["global_step"])
+            self.controller.begin_anew(states["global_step"], states["total_consumed_prompts"])
         self.controller.step = states["global_step"]
         return states
 

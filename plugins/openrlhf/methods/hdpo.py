@@ -14,10 +14,11 @@ from hdpo_plugins.openrlhf.methods.needs import (
     teacher_complaints,
 )
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
+from hdpo_plugins.openrlhf.scoring import agent_complaints
 
 PAPER = preset("hdpo")
 FIELDS = (
-    "weight", "divergence", "top_k", "tail", "teacher", "view", "rollouts_per_cliff",
+    "weight", "divergence", "top_k", "tail", "teacher", "ema_decay", "view", "rollouts_per_cliff",
     "max_cliff_prompts", "cliff_threshold", "drop_leaks", "distinct",
 )  # fmt: skip
 
@@ -42,7 +43,15 @@ class Hdpo(Plugin):
             type=int,
             default=0,
             help="expand, then sharpen: a distilled cliff's prompt is rolled out again this many "
-            "steps later; 0 leaves the order of the data alone (default: %(default)s)",
+            "steps later, in the place of a new one, and twice as many after each return at which "
+            "nobody solves it; 0 leaves the order of the data alone (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--hdpo.reenter_tries",
+            type=int,
+            default=3,
+            help="returns in a row at which nobody solves a former cliff, after which it comes "
+            "back no more (default: %(default)s)",
         )
 
     def complaints(self, args: Args) -> Iterator[str]:
@@ -52,9 +61,20 @@ class Hdpo(Plugin):
             return
         if args["hdpo.reenter_after"] < 0:
             yield f"--hdpo.reenter_after {args['hdpo.reenter_after']}: choose 0 or more steps"
+        if args["hdpo.reenter_tries"] < 1:
+            yield (
+                f"--hdpo.reenter_tries {args['hdpo.reenter_tries']}: choose at least 1, or "
+                "--hdpo.reenter_after 0 to switch re-entry off"
+            )
+        if args["hdpo.reenter_after"] > 0 and args["rollout.batch_size"] < 2:
+            yield (
+                f"--hdpo.reenter_after {args['hdpo.reenter_after']}: at most half a batch comes "
+                "back, and half of --rollout.batch_size 1 is nothing: use at least 2 or drop it"
+            )
         if not self.is_on(args):
             return
         yield from reward_complaints(args, "hdpo")
+        yield from agent_complaints(args["train.agent_func_path"])
         yield from prompt_complaints(args, "hdpo")
         yield from teacher_complaints(args, "hdpo")
 

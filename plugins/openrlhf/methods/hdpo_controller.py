@@ -8,13 +8,25 @@ from typing import Any, NamedTuple
 from hdpo_env.config import DistillConfig
 from hdpo_env.filters import Selection, select_teachable
 from hdpo_env.privileged import TELLTALES
-from hdpo_env.types import Completion, Group, GroupKind, Prompt, Rollout, Verdict
+from hdpo_env.types import (
+    Completion,
+    Group,
+    GroupKind,
+    Outcome,
+    Prompt,
+    Rollout,
+    Verdict,
+    derive_seed,
+)
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.groups import GroupRecord, Pair
 from hdpo_plugins.openrlhf.labels import asked_key
 from hdpo_plugins.openrlhf.methods.frozen import with_frozen_teacher
 from hdpo_plugins.openrlhf.plugins import ControllerPart
 from hdpo_plugins.openrlhf.scoring import Request, Scorer
+
+ENDS = ("stop", "length")  # vLLM's other reasons (abort, error) say nothing of the policy,
+FAULT = Verdict(Outcome.ERROR)  # and no verdict on what is there does
 
 
 class Cliff(NamedTuple):
@@ -35,6 +47,7 @@ class HdpoController(ControllerPart):
         controller.source.check(config.view, self._template, "hdpo")
         self._waiting: list[tuple[int | None, Pair]] = []  # row of the data set, its pair
         self._numbers: dict[str, float] = {}
+        self._judged: list[bool] = []  # the step's privileged rollouts, right or wrong
 
     def after_generation(self, groups: Sequence[GroupRecord]) -> None:
         """Cliffs of this batch -> privileged rollouts -> survivors -> pairs."""
@@ -69,13 +82,21 @@ class HdpoController(ControllerPart):
     def status(self) -> dict[str, float]:
         """Counts of cliffs, privileged rollouts and pairs."""
         numbers, self._numbers = self._numbers, {}
+        judged, self._judged = self._judged, []
+        if judged:
+            numbers["privileged/pass_rate"] = sum(judged) / len(judged)
         return numbers
 
     def _tried(self, found: Sequence[GroupRecord]) -> list[Cliff]:
         cliffs: list[Cliff] = []
         # A generation of which OpenRLHF made no step leaves its cliffs to the next one.
         room = self._config.max_cliff_prompts - len({row for row, _ in self._waiting})
-        for group in {asked_key(g.prompt, g.label): g for g in found}.values():
+        # They arrive in the order in which their rollouts were done, the shortest first. Which of
+        # them get the room must not go by that: a seed and what each one asks put them in order.
+        asked = {asked_key(g.prompt, g.label): g for g in found}
+        seed = self._hub.args["train.seed"], self._hub.step
+        for key in sorted(asked, key=lambda k: derive_seed("room for cliffs", *seed, *k)):
+            group = asked[key]
             if len(cliffs) >= room:
                 break
             teacher = self._hub.teacher_ids(group, self._config.view, self._template)
@@ -97,7 +118,7 @@ class HdpoController(ControllerPart):
         requests = [self._request(*both) for both in zip(asked, completions, strict=True)]
         verdicts = self._scorer.verdicts(requests)
         rollouts = [
-            rollout_of(cliff, completion, verdict)
+            rollout_of(cliff, completion, verdict if completion.finish_reason in ENDS else FAULT)
             for cliff, completion, verdict in zip(asked, completions, verdicts, strict=True)
         ]
         return [rollouts[i : i + num] for i in range(0, len(rollouts), num)]
@@ -105,7 +126,7 @@ class HdpoController(ControllerPart):
     def _completion(self, output: Any) -> Completion:
         ids = tuple(output.token_ids)
         text = self._hub.trainer.tokenizer.decode(ids, skip_special_tokens=True)
-        return Completion(ids, text, finish_reason=output.finish_reason or "stop")
+        return Completion(ids, text, finish_reason=str(output.finish_reason))
 
     def _request(self, cliff: Cliff, completion: Completion) -> Request:
         # Decoded as OpenRLHF decodes a student's rollout: the reward cannot tell the two apart.
@@ -132,7 +153,7 @@ class HdpoController(ControllerPart):
         selection: Selection,
     ) -> None:
         known = [r.verdict.correct for group in rollouts for r in group]
-        judged = [c for c in known if c is not None]
+        self._judged += [c for c in known if c is not None]
         kept_tokens = sum(r.completion.num_tokens for r in selection.kept)
         counts = {
             "hdpo/cliffs": len(found),
@@ -144,8 +165,6 @@ class HdpoController(ControllerPart):
         }
         for name, count in counts.items():
             self._numbers[name] = self._numbers.get(name, 0.0) + count
-        if judged:
-            self._numbers["privileged/pass_rate"] = sum(judged) / len(judged)
 
 
 def rollout_of(cliff: Cliff, completion: Completion, verdict: Verdict) -> Rollout:

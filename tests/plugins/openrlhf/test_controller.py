@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from itertools import islice
 from types import SimpleNamespace
 
 import pytest
@@ -59,7 +60,7 @@ def trainer_of(tmp_path, script, **changed):
         plugin=["hdpo"],
         hdpo=space(
             weight=0.5, template="chain", rollouts_per_cliff=3, max_cliff_prompts=3,
-            cliff_threshold=0.0, reenter_after=0, ledger=None, teacher="drifting",
+            cliff_threshold=0.0, reenter_after=0, reenter_tries=3, ledger=None, teacher="drifting",
             view="solution",
         ),
         data=space(
@@ -67,7 +68,7 @@ def trainer_of(tmp_path, script, **changed):
             input_template=None, max_len=30,
         ),
         rollout=space(max_new_tokens=6, batch_size=4),
-        train=space(num_episodes=2, agent_func_path=None),
+        train=space(num_episodes=2, agent_func_path=None, seed=7),
         reward=space(remote_url=[str(reward)]),
         ckpt=space(path=str(tmp_path / "ckpt"), load_enable=False),
         actor=space(model_name_or_path="models/tiny"),
@@ -142,7 +143,7 @@ def test_cliffs_become_pairs_and_nothing_else_does(start, tmp_path):
     shares = [message["hdpo"] for message in controller.payloads([], 2)]
     decode = trainer.tokenizer.decode
     found = [tuple(map(decode, pair[:3])) for share in shares for pair in share]
-    assert found == [
+    assert sorted(found) == [
         ("Q1+0=", teacher_text(0), "1."),
         ("Q1+3=", teacher_text(3), "4."),
     ]
@@ -249,6 +250,36 @@ def test_the_ledgers_ids_follow_the_template_of_a_plugin_that_is_on(start, tmp_p
     controller.close_step()
     [found] = read_ledger(tmp_path / "ckpt" / "ledger").columns()["problem_id"]
     assert found == Problem("1+0", ("1",)).id
+
+
+def test_a_former_cliff_comes_back_in_a_new_prompts_place_until_it_is_solved(start):
+    """Five rows in batches of four, two episodes: four steps, as planned, and what each logs.
+
+    Row 0 is distilled at step 0 and due at 1, where the episode has one place left: too few for
+    half a batch. At step 2 it comes back and is solved, so row 4 is left out of the episode.
+    """
+    controller = start({teacher_text(0): ["1.", "1.", "1."]}, hdpo__reenter_after=1)
+    assert controller.total_steps == 4
+    controller._item = lambda row: row
+    outcomes = [("ww", "wr", "wr", "wr"), (), ("rw", "wr", "wr"), ()]
+    prompts, numbers, loaders = [], [], [iter(range(5)), iter(range(5))]
+    for step, kinds in enumerate(outcomes):
+        controller.step, loader = step, loaders[step // 2]
+        prompts.append(list(islice(controller.stream(loader, 4), 4)))
+        controller.saw(groups_of(*kinds), {})
+        controller.payloads([], 1)
+        numbers.append(controller.close_step())
+    assert prompts == [[0, 1, 2, 3], [4], [0, 0, 1, 2], [3]]
+    assert [n["hdpo/reentered"] for n in numbers] == [0, 0, 1, 0]
+    assert [n["hdpo/reentered_solved"] for n in numbers] == [0, 0, 1, 0]
+    assert list(loaders[1]) == []  # row 4 was taken from it all the same
+
+
+def test_a_run_that_began_without_plugins_ends_its_episode_where_it_was_planned(start):
+    """Seven prompts were sampled, so two of the second episode's five: three are left of it."""
+    controller = start({}, hdpo__reenter_after=1, ckpt__load_enable=True)
+    controller.begin_anew(0, 7)
+    assert list(controller.stream(iter([2, 3, 4, 5]), 9)) == [2, 3, 4]
 
 
 def test_an_agent_without_a_score_is_refused_with_its_signature(start, tmp_path):
