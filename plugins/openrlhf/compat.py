@@ -1,11 +1,14 @@
-"""Everything that knows OpenRLHF, Ray and vLLM by name: versions, base classes, and their seams.
+"""OpenRLHF, Ray and vLLM by name: versions, base classes, and their seams.
 
-The other modules of this adapter subclass and call what they find here. Nothing of the host is
-imported before it is asked for: base classes are module attributes that load on first use.
+The other modules of this adapter subclass and call what they find here; they read attributes of
+what they are handed. One more imports the host: ``reward/agent_func.py``, which OpenRLHF loads by
+its path. Nothing of the host is imported before it is asked for: base classes are module attributes
+that load on first use.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -14,9 +17,13 @@ from typing import Any
 from hdpo_env.errors import ConfigError, MissingDependencyError
 from hdpo_env.hosting import require
 
+log = logging.getLogger(__name__)
+
 SUPPORTED = (0, 11)
-TESTED = "0.11.0 to 0.11.2"
-INSTALL = "openrlhf[vllm]==0.11.2"  # vLLM is only an extra of it
+TESTED = "0.11.2"  # by all tests; 0.11.0 was run whole once, by hand
+INSTALL = f"openrlhf[vllm]=={TESTED}"  # vLLM is only an extra of it
+# On no package index: the training extra is installed from the sources.
+INSTALL_ALL = f"in the folder of hdpo_env's sources, pip install '.[train]' '{INSTALL}'"
 CLI = "openrlhf.cli.train_ppo_ray"
 
 # Our name -> module, attribute, whether the attribute is a Ray actor class around the real one.
@@ -47,7 +54,7 @@ def _host(module: str) -> Any:
 
 
 def check_version() -> None:
-    """Refuse a version of OpenRLHF that nobody has tried this adapter on.
+    """Refuse a version of OpenRLHF whose code may differ, and warn of one that no test has run.
 
     Raises:
         MissingDependencyError: OpenRLHF is not installed.
@@ -63,6 +70,8 @@ def check_version() -> None:
             f"openrlhf {found} is not supported: this adapter was tested on {TESTED}; install "
             f"{INSTALL}, or a newer hdpo_env that names your version"
         )
+    if found != TESTED:
+        log.warning("openrlhf %s: the plugins were tested on %s; install that", found, INSTALL)
 
 
 def swap(trainer: type, policy: type, reference: type, before_start: Callable[[], None]) -> None:

@@ -77,8 +77,7 @@ def enable(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     except MissingDependencyError as error:
         parser.error(str(error))
     except ModuleNotFoundError as error:
-        wanted = f"pip install 'hdpo_env[train]' '{compat.INSTALL}'"
-        parser.error(f"--plugin needs the package {error.name}: {wanted}")
+        parser.error(f"--plugin needs the package {error.name}: {compat.INSTALL_ALL}")
 
 
 def _swap() -> None:

@@ -42,5 +42,5 @@ def check_nodes() -> None:
             f"hdpo_env {here} runs here, but not on every node of the Ray cluster ("
             + "; ".join(faults)
             + "): install the same version on each node, and what its workers import: "
-            f"pip install 'hdpo_env[train]' '{compat.INSTALL}'"
+            + compat.INSTALL_ALL
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hdpo_env.errors import ConfigError
@@ -26,6 +28,57 @@ class Request(NamedTuple):
     label: Any
 
 
+def agent_complaints(path: str | None) -> Iterator[str]:
+    """Why an agent file cannot serve HDPO, where that can be seen without running it."""
+    file = Path(path or "")
+    if file.is_file() and lacks_score(file.read_text(encoding="utf-8")):
+        yield _no_score(str(path))
+
+
+def lacks_score(source: str) -> bool:
+    """Whether an agent file's ``AgentExecutor`` certainly has no ``score``.
+
+    False wherever a class it derives from is neither in the file nor OpenRLHF's, and where the file
+    is no Python: `Scorer` looks at the executor itself.
+
+    >>> base = "from openrlhf.utils.agent import MultiTurnAgentExecutor as Base"
+    >>> lacks_score(base + chr(10) + "class AgentExecutor(Base): pass")
+    True
+    >>> lacks_score("import theirs" + chr(10) + "class AgentExecutor(theirs.Base): pass")
+    False
+    """
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return False
+    found = [node for node in body if isinstance(node, ast.ImportFrom)]
+    host = [node for node in found if (node.module or "").split(".")[0] == "openrlhf"]
+    known = {alias.asname or alias.name for node in host for alias in node.names}
+    classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+    names = ["AgentExecutor"]
+    for name in names:  # grows
+        if name in known:
+            continue
+        if name not in classes or _speaks_of_score(classes[name]):
+            return False
+        known.add(name)
+        names += [base.id if isinstance(base, ast.Name) else "" for base in classes[name].bases]
+    return True
+
+
+def _speaks_of_score(node: ast.ClassDef) -> bool:
+    names = (getattr(part, "name", None) or getattr(part, "id", None) for part in ast.walk(node))
+    return "score" in names
+
+
+def _no_score(path: str) -> str:
+    return (
+        f"--train.agent_func_path {path}: for --plugin hdpo its AgentExecutor needs `async def "
+        "score(self, query, prompt, label)` that returns rewards, scores and extra_logs of one "
+        "completion; add it, or use --reward.remote_url"
+    )
+
+
 class Scorer:
     """Asks the reward that ``--reward.remote_url`` or the agent file names.
 
@@ -43,12 +96,7 @@ class Scorer:
         if args.train.agent_func_path:
             self._ask: Any = getattr(self._executor, "score", None)
             if self._ask is None:
-                raise ConfigError(
-                    f"--train.agent_func_path {args.train.agent_func_path}: for --plugin hdpo its "
-                    "AgentExecutor needs `async def score(self, query, prompt, label)` that "
-                    "returns rewards, scores and extra_logs of one completion; add it, or use "
-                    "--reward.remote_url"
-                )
+                raise ConfigError(_no_score(args.train.agent_func_path))
         else:
             self._ask = self._ask_reward
 

@@ -47,23 +47,11 @@ def teacher_complaints(args: Args, prefix: str, *, needs_head: bool = False) -> 
             yield (
                 f"--{prefix}.teacher frozen needs the first weights, and without a reference model "
                 "OpenRLHF keeps none: pass --algo.kl.init_coef 1e-9, which keeps one and is too "
-                "small to change the training, or train with --ds.lora.rank"
+                "small to change the training, and as many --ref.num_gpus_per_node as the policy "
+                "has, or train with --ds.lora.rank"
             )
-    if teacher == "ema" and not args["train.enable_ema"]:
-        yield f"--{prefix}.teacher ema is OpenRLHF's averaged model: pass --train.enable_ema"
-    if teacher == "ema" and lora:
+    if teacher == "ema" and args["ds.zpg"] > 1 and args["ds.zero_stage"] == 3:
         yield (
-            f"--{prefix}.teacher ema does not go with --ds.lora.rank: OpenRLHF averages the "
-            "adapter's matrices into those of a model without one: train without LoRA, or choose "
-            "the teacher drifting or frozen"
-        )
-    if teacher == "ema" and args["ckpt.load_enable"]:
-        yield (
-            f"--{prefix}.teacher ema cannot be resumed, because OpenRLHF's checkpoints do not hold "
-            "the average: drop --ckpt.load_enable or choose another teacher"
-        )
-    if teacher == "ema" and needs_head and args["ds.zero_stage"] == 3:
-        yield (
-            f"--{prefix}.teacher ema needs the average's whole head, which ZeRO-3 partitions: use "
-            f"--ds.zero_stage 2 or --{prefix}.teacher drifting"
+            f"--{prefix}.teacher ema does not go with --ds.zpg {args['ds.zpg']}: ZeRO++ gathers "
+            "from a second copy of the weights, which knows nothing of the average: use --ds.zpg 1"
         )

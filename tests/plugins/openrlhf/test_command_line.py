@@ -46,6 +46,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
         *LAUNCHER, "--plugin", "hdpo", "--plugin", "sdpg", "--train.async_enable",
         "--train.dynamic_batch_enable", "--rollout.n_samples_per_prompt", "4",
         "--vllm.num_engines", "1", "--hdpo.teacher", "ema", "--sdpg.teacher", "frozen",
+        "--ds.zero_stage", "3", "--ds.zpg", "8",
         "--sdpg.view", "none", "--actor.model_name_or_path", str(tmp_path),
     )  # fmt: skip
     assert code == 2
@@ -53,7 +54,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
         "--train.async_enable does not go with --plugin",
         "--train.dynamic_batch_enable does not go with --plugin",
         "--plugin hdpo needs a verdict on every rollout",
-        "pass --train.enable_ema",
+        "--hdpo.teacher ema does not go with --ds.zpg 8",
         "--sdpg.*: distill weight is 0.001 but view is 'none'",
         f"--actor.model_name_or_path {tmp_path} reads images, and OpenRLHF then has a processor",
     ):
@@ -123,7 +124,7 @@ def test_nodes_that_differ_are_named_with_the_remedy(monkeypatch):
     assert "10.0.0.1" not in str(refused.value)
     assert "10.0.0.2: 0.0.1; 10.0.0.3: ModuleNotFoundError" in str(refused.value)
     assert "install the same version" in str(refused.value)
-    assert f"pip install 'hdpo_env[train]' '{compat.INSTALL}'" in str(refused.value)
+    assert f"sources, pip install '.[train]' '{compat.INSTALL}'" in str(refused.value)
     nodes_without = {"10.0.0.1": "ModuleNotFoundError: No module named 'vllm'"}
     monkeypatch.setattr(compat, "on_every_node", lambda function, seconds: nodes_without)
     with pytest.raises(ConfigError, match=r"10\.0\.0\.1: ModuleNotFoundError: .* 'vllm'"):

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from hdpo_plugins.openrlhf import compat
-from hdpo_plugins.openrlhf.scoring import Request, Scorer
+from hdpo_plugins.openrlhf.scoring import Request, Scorer, agent_complaints
 
 
 class Agent:
@@ -51,3 +52,38 @@ def test_a_step_in_which_every_call_failed_is_an_error_in_the_log(scorer, caplog
     [record] = caplog.records
     assert "failed on all 2 privileged completions of this step" in record.getMessage()
     assert "gold" not in record.getMessage()
+
+
+BASE = "from openrlhf.utils.agent import MultiTurnAgentExecutor\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_refused"),
+    [
+        (BASE + "class AgentExecutor(MultiTurnAgentExecutor):\n    pass\n", True),
+        (BASE + "class A(MultiTurnAgentExecutor): pass\nclass AgentExecutor(A): pass\n", True),
+        (BASE + "class AgentExecutor(MultiTurnAgentExecutor):\n    score = None\n", False),
+        (BASE + "class A:\n    async def score(self): 1\nclass AgentExecutor(A): 1\n", False),
+        ("from mine import Base\nclass AgentExecutor(Base): pass\n", False),
+        ("from mine import AgentExecutor\n", False),
+        ("class AgentExecutor(:\n", False),
+    ],
+)
+def test_an_agent_without_score_is_told_before_anything_starts(tmp_path, source, is_refused):
+    """Refused where the file alone decides it; a class from elsewhere may have one."""
+    file = tmp_path / "agent.py"
+    file.write_text(source)
+    found = list(agent_complaints(str(file)))
+    assert len(found) == is_refused
+    assert all(f"--train.agent_func_path {file}: for --plugin hdpo" in text for text in found)
+
+
+def test_agent_files_with_score_and_places_elsewhere_are_left_alone():
+    """Ours has one, the tests' have one; no file, or one that this machine does not see."""
+    import hdpo_plugins.openrlhf.reward as ours
+
+    folders = [*map(Path, ours.__path__), Path(__file__).parent / "files"]
+    files = [path for folder in folders for path in folder.glob("*agent*.py")]
+    assert len(files) == 3
+    for path in [None, "/there/agent.py", *map(str, files)]:
+        assert list(agent_complaints(path)) == []
