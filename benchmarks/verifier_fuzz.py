@@ -66,6 +66,14 @@ ATOMS = [
     "\\text{ for all } x",
     "n(n-1)\\cdots 1",
     "t(1,2)",
+    "0{,}5",
+    "July 4, 1776",
+    "\\mathbf{i}",
+    "\\,dx",
+    "^+",
+    "1,\\ldots,5",
+    "21^{\\text{st}}",
+    "\\text{odd primes}",
 ]
 UNARY = (
     "\\sqrt{%s}",
@@ -124,6 +132,14 @@ BINARY = (
     "\\mathbb{R} \\setminus [%s,%s]",
     "%s \\equiv %s",
     "%s+\\cdots+%s",
+    "1+2+\\cdots+%s+%s",
+    "\\int_0^{%s}%s\\,dx",
+    "\\int_{%s}^1\\frac{dx}{%s}",
+    "\\lim_{x\\to %s}%s",
+    "\\sum_{n=%s}^\\infty %s",
+    "\\begin{cases}%s & x<0\\\\ %s & x\\ge 0\\end{cases}",
+    "%s k+%s, k\\in\\mathbb{Z}",
+    "\\begin{array}{l}x=%s\\\\y=%s\\end{array}",
 )
 BLANKS = (" ", "} ", "{ ", "\\ ", ", ", "\n")
 LONGEST = 1_900  # characters: about the longest answer that is read at all

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from hdpo_env.registry import Registry
 from hdpo_env.types import Outcome, Verdict
@@ -48,16 +48,54 @@ VERIFIERS.add("gsm8k", _lazy("simple", "Gsm8kVerifier"))
 VERIFIERS.add("choice", _lazy("simple", "ChoiceVerifier"))
 
 
+def plain(text: Any) -> str:
+    """The characters of a string as an exact ``str``: of a subclass, such as an enum, its value.
+
+    Raises:
+        TypeError: it is no string.
+    """
+    if type(text) is str:
+        return text
+    if isinstance(text, str):
+        return str.__str__(text)
+    raise TypeError(f"{type(text).__name__}, not text")
+
+
 def gold_texts(gold: str | Sequence[str]) -> tuple[str, ...]:
     """The accepted golds as a tuple, whether one string or several was given.
 
     It is empty where any is no text, such as a null or a number: a verifier then says BAD_GOLD.
 
-    >>> gold_texts("4"), gold_texts(["4", "four"])
-    (('4',), ('4', 'four'))
+    >>> gold_texts("4"), gold_texts(["4", "four"]), gold_texts([4])
+    (('4',), ('4', 'four'), ())
     """
-    given = (gold,) if isinstance(gold, str) or not isinstance(gold, Iterable) else tuple(gold)
-    return given if all(isinstance(text, str) for text in given) else ()
+    if isinstance(gold, Mapping):
+        return ()  # its keys are no golds
+    try:
+        return tuple(map(plain, (gold,) if isinstance(gold, str) else gold))
+    except Exception:  # no text, or a collection that cannot be gone through
+        return ()
+
+
+def fault(error: BaseException) -> str:
+    """What is told of an exception: its class and place, for its words may quote a gold answer.
+
+    >>> try:
+    ...     int("the gold")
+    ... except ValueError as error:
+    ...     print(fault(error).split(" at ")[0])
+    ValueError
+    """
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    told = type(error).__name__
+    if where is not None:
+        file = where.tb_frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+        told += f" at {file}:{where.tb_lineno}"
+    words = error.strerror if isinstance(error, OSError) else getattr(error, "name", None)
+    is_told = isinstance(error, (OSError, ImportError)) and words  # the system's words, a module
+    return f"{told}: {words}" if is_told else told
 
 
 def check_gold(verifier: Verifier, gold: str | Sequence[str]) -> str | None:

@@ -21,7 +21,7 @@ from hdpo_env.verifiers.protocol import gold_texts
 if TYPE_CHECKING:
     from hdpo_env.verifiers.pool import VerifierPool
 
-VERSION = "3"
+VERSION = "4"
 Ruling = tuple[Outcome, str, str]  # outcome, reason, stage
 _CACHE_SIZE = 50_000
 _cache: dict[tuple[str, tuple[str, ...], str], Ruling] = {}

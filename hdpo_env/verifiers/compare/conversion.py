@@ -102,6 +102,8 @@ def from_sympy(value: Any) -> Node | None:
     constants = {sp.pi: "pi", sp.E: "e", sp.I: "i", sp.oo: "oo"}
     if value in constants:
         return Sym(constants[value])
+    if value == -sp.oo:
+        return Op("neg", (Sym("oo"),))
     if value.is_Rational:
         return Num(Fraction(int(value.p), int(value.q)))
     if value.is_Symbol:
@@ -113,8 +115,6 @@ def from_sympy(value: Any) -> Node | None:
         return None
     if name == "call":
         return Op("call", tuple(found), "zeta")
-    if value == -sp.oo:
-        return Op("neg", (Sym("oo"),))
     if name == "exp":
         return Op("^", (Sym("e"), *found))
     if name == "*":

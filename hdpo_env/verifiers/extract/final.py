@@ -22,7 +22,9 @@ from typing import Literal
 
 from hdpo_env.types import Outcome
 from hdpo_env.verifiers.extract.boxes import Box, last_boxes
-from hdpo_env.verifiers.extract.phrases import concluded, marked
+from hdpo_env.verifiers.extract.conclusion import concluded, said_in
+from hdpo_env.verifiers.extract.phrases import is_prose, marked
+from hdpo_env.verifiers.extract.turns import first_turn
 
 Policy = Literal["lenient", "boxed_only"]
 _CORRECTION = re.compile(
@@ -34,6 +36,8 @@ _JOIN = re.compile(
     r"[\s$,;.&\\()\[\]:*]*(?:(?:and|or|with|quad|qquad|text|[a-zA-Z]_?\{?\d?\}?\s*=|\(?[a-d]\)|\{|\}|"
     r"respectively)[\s$,;.&\\()\[\]:*]*)*",
 )
+_VERB = re.compile(r"\b(?:is|are|was|were|costs?|has|have|needs?|takes?|gets?)\b")
+_LETTER = re.compile(r"\(?([A-J])\)?\s*\([^()]*\)")  # "B (10 g)"
 _NEAR = 100  # characters between two boxes of one passage
 
 
@@ -67,11 +71,21 @@ def final_answer(text: str, policy: Policy, finish_reason: str | None) -> Final:
     if was_cut:
         return _nothing(True, "")
     if policy == "lenient":
-        is_open = "<think>" in visible
-        answer = marked(visible) or (None if is_open else concluded(visible))
+        answer = _unboxed(visible)
         if answer:
             return Final((answer,))
     return _nothing(False, "")
+
+
+def _unboxed(text: str) -> str | None:
+    """What a text without a box announces, or else concludes; open reasoning concludes nothing."""
+    turn = first_turn(text)
+    if announced := marked(turn):
+        if letter := _LETTER.fullmatch(announced):
+            return letter.group(1)
+        told = said_in(announced) if _VERB.search(announced) and is_prose(announced) else None
+        return told or announced
+    return None if "<think>" in turn else concluded(turn)
 
 
 def _nothing(was_cut: bool, why: str) -> Final:

@@ -14,8 +14,10 @@ from typing import Any
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Verdict
-from hdpo_env.verifiers.pool.supervisor import Item, Job, Supervisor
-from hdpo_env.verifiers.protocol import Verifier, gold_texts
+from hdpo_env.verifiers.pool.items import Item, Job, normal, spread
+from hdpo_env.verifiers.pool.supervisor import Supervisor
+from hdpo_env.verifiers.pool.worker import judge
+from hdpo_env.verifiers.protocol import Verifier, fault
 
 _living: weakref.WeakSet[VerifierPool] = weakref.WeakSet()
 PoolItem = tuple[str, "str | Sequence[str]"] | tuple[str, "str | Sequence[str]", "str | None"]
@@ -26,7 +28,8 @@ class VerifierPool:
 
     An overdue item is TIMEOUT and its worker is killed and replaced; an item whose worker dies is
     retried once and then ERROR; all other items are judged as if nothing had happened. Order is
-    kept. A pool is itself a `Verifier`. It may be shared by threads and event loops; a forked
+    kept. A fault of the pool itself is ERROR for what it held, and the next call starts afresh.
+    A pool is itself a `Verifier`. It may be shared by threads and event loops; a forked
     or unpickled copy starts workers of its own. Workers die with the process that owns them.
 
     Args:
@@ -68,6 +71,7 @@ class VerifierPool:
         self._room = self._settings[3]
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._supervisor: Supervisor | None = None
+        self._finalizer: weakref.finalize[Any, Any] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self._verifier, *self._settings)
@@ -89,13 +93,14 @@ class VerifierPool:
         return self.map([(completion, gold, finish_reason)])[0]
 
     def map(self, items: Iterable[PoolItem]) -> list[Verdict]:
-        """Verdicts of (completion, gold) or (completion, gold, finish_reason) items, in order."""
-        rows = [_normal(item) for item in items]
-        if not rows:
-            return []
-        if self._settings[0] == 0:
-            return [self._verifier.verify(c, g, finish_reason=f) for c, g, f in rows]
-        distinct = list(dict.fromkeys(rows))  # an item that occurs twice is judged once
+        """Verdicts of (completion, gold) or (completion, gold, finish_reason) items, in order.
+
+        What is no such item, or whose completion is no text, is ERROR and costs no other item.
+        """
+        rows = [normal(item) for item in items]
+        distinct = _distinct(rows)  # an item that occurs twice is judged once
+        if not distinct or self._settings[0] == 0:
+            return spread(rows, distinct, [judge(self._verifier, item)[0] for item in distinct])
         ticket = self._reserve(len(distinct))
         try:
             ticket.result()
@@ -104,17 +109,17 @@ class VerifierPool:
             raise
         job = self._submit(distinct)
         try:
-            return _spread(rows, distinct, job.future.result())
+            return spread(rows, distinct, job.future.result())
         except BaseException:
-            job.dropped = True
+            job.drop()
             raise
 
     async def amap(self, items: Iterable[PoolItem]) -> list[Verdict]:
         """`map` for asyncio: awaits room and verdicts without blocking the event loop."""
-        rows = [_normal(item) for item in items]
-        if not rows or self._settings[0] == 0:
-            return self.map(rows)
-        distinct = list(dict.fromkeys(rows))
+        rows = [normal(item) for item in items]
+        distinct = _distinct(rows)
+        if not distinct or self._settings[0] == 0:
+            return spread(rows, distinct, [judge(self._verifier, item)[0] for item in distinct])
         ticket = self._reserve(len(distinct))
         try:
             await asyncio.wrap_future(ticket)
@@ -123,15 +128,15 @@ class VerifierPool:
             raise
         job = self._submit(distinct)
         try:
-            return _spread(rows, distinct, await asyncio.wrap_future(job.future))
+            return spread(rows, distinct, await asyncio.wrap_future(job.future))
         except BaseException:
-            job.dropped = True
+            job.drop()
             raise
 
     def close(self) -> None:
         """Kill the workers; unfinished items get ERROR. Closing twice is fine."""
-        self._closed = True
         with self._lock:
+            self._closed = True
             supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
             supervisor.stop()
@@ -149,21 +154,51 @@ class VerifierPool:
     def _submit(self, rows: list[Item]) -> Job:
         job = Job(rows)
         job.future.add_done_callback(lambda _: self._release(len(rows)))
-        with self._lock:
-            if self._closed:
-                raise ConfigError("this verifier pool is closed; make a new one")
-            if self._supervisor is None:
-                self._supervisor = self._start()
-            supervisor = self._supervisor
-        supervisor.submit(job)
+        try:
+            with self._lock:
+                failure = self._hand_over(job)
+        except BaseException:
+            job.drop()
+            raise
+        if failure:  # outside the lock: callbacks may come back here
+            job.fail(failure)
         return job
 
-    def _start(self) -> Supervisor:
+    def _hand_over(self, job: Job) -> str:
+        """Give a job to the supervisor, a new one if need be; why none can be had, or ""."""
+        if self._closed:
+            raise ConfigError("this verifier pool is closed; make a new one")
+        if self._supervisor is not None and self._supervisor.submit(job):
+            return ""
+        blob = self._pickled()
+        try:
+            self._supervisor = self._start(blob)
+        except (OSError, RuntimeError) as error:  # no file, process or thread to be had now
+            self._supervisor = None
+            return f"the pool cannot start: {fault(error)}"
+        self._supervisor.submit(job)
+        return ""
+
+    def _pickled(self) -> bytes:
+        try:
+            return pickle.dumps(self._verifier)
+        except Exception as error:
+            raise ConfigError(
+                f"{self.name!r} cannot be sent to a worker ({type(error).__name__}: {error}): "
+                "define the verifier in an importable module and give it what can be pickled"
+            ) from error
+
+    def _start(self, blob: bytes) -> Supervisor:
         workers, timeout_s, memory_mb, _, recycle = self._settings
-        blob = pickle.dumps(self._verifier)
         supervisor = Supervisor(blob, workers, timeout_s, memory_mb, recycle)
-        supervisor.start()
-        weakref.finalize(self, supervisor.stop)
+        try:
+            supervisor.start()
+        except RuntimeError:
+            supervisor.release()
+            raise
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, supervisor.stop)
         return supervisor
 
     def _reserve(self, count: int) -> Future[None]:
@@ -195,17 +230,8 @@ class VerifierPool:
                 self._release(wanted)
 
 
-def _normal(item: PoolItem) -> Item:
-    gold = item[1] if isinstance(item[1], str) else gold_texts(item[1])
-    return item[0], gold, item[2] if len(item) > 2 else None
-
-
-def _spread(rows: list[Item], distinct: list[Item], verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdict of every row, from those of the distinct ones."""
-    if len(rows) == len(distinct):
-        return verdicts
-    known = dict(zip(distinct, verdicts, strict=True))
-    return [known[row] for row in rows]
+def _distinct(rows: Sequence[Item | Verdict]) -> list[Item]:
+    return list(dict.fromkeys(row for row in rows if not isinstance(row, Verdict)))
 
 
 def _rebuild(

@@ -51,17 +51,20 @@ class WorkerProcess:
     """
 
     def __init__(self, verifier_pickle: bytes, memory_mb: int) -> None:
+        path = [entry for entry in sys.path if isinstance(entry, str)]  # as import does
         fd = _shared_memory()
-        self._memory = mmap.mmap(fd, PROGRESS.size)
-        arguments = [json.dumps(sys.path), str(os.getpid()), str(fd), str(memory_mb)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-B", "-c", _BOOT, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=(fd,),
-            bufsize=0,
-        )
-        os.close(fd)
+        try:
+            self._memory = mmap.mmap(fd, PROGRESS.size)
+            arguments = [json.dumps(path), str(os.getpid()), str(fd), str(memory_mb)]
+            self.process = subprocess.Popen(
+                [sys.executable, "-B", "-c", _BOOT, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(fd,),
+                bufsize=0,
+            )
+        finally:
+            os.close(fd)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
@@ -69,7 +72,8 @@ class WorkerProcess:
         os.set_blocking(self.stdout, False)
         _widen(self.stdin)
         self.ready = False
-        self.started = time.monotonic()
+        self.started = self.seen = time.monotonic()  # seen: its last sign of life
+        self.holds_suspect = False  # it has one item, which may have killed another worker
         self.finished = 0  # items judged since it started
         self.outstanding: dict[int, Any] = {}  # sequence number -> the pool's own ticket
         self._next = 1
@@ -81,8 +85,10 @@ class WorkerProcess:
         """Whether bytes wait for room in the pipe."""
         return bool(self._out)
 
-    def send(self, batch: list[tuple[Any, Any]]) -> None:
+    def send(self, batch: list[tuple[Any, Any]], *, is_suspect: bool = False) -> None:
         """Queue a batch of (ticket, item); `pump` writes it as the pipe has room."""
+        self.holds_suspect = is_suspect
+        self.seen = time.monotonic()
         numbered = []
         for ticket, item in batch:
             self.outstanding[self._next] = ticket
@@ -96,6 +102,7 @@ class WorkerProcess:
         try:
             while self._out:
                 del self._out[: os.write(self.stdin, memoryview(self._out)[:_PIPE_BYTES])]
+                self.seen = time.monotonic()
         except BlockingIOError:
             pass
         except BrokenPipeError:

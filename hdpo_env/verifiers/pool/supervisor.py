@@ -12,51 +12,23 @@ import selectors
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
 
 from hdpo_env.types import Outcome, Verdict
+from hdpo_env.verifiers.pool.items import Item, Job, Ticket, failed
 from hdpo_env.verifiers.pool.process import WorkerProcess
 from hdpo_env.verifiers.pool.worker import decode
+from hdpo_env.verifiers.protocol import fault
 
-Item = tuple[str, Any, "str | None"]
 _BATCH_ITEMS = 64
 _BATCH_CHARS = 1 << 18
 _STEAL_S = 0.05  # an item running longer than this lets others take what waits behind it
 _START_LIMIT_S = 120.0
+_STALL_LIMIT_S = 60.0  # a worker that has items and judges none is no worker
 _MAX_START_FAILURES = 3
 
 
-@dataclass(eq=False)
-class Job:
-    """The items of one call, their verdicts as they come in, and the future of them all."""
-
-    items: list[Item]
-    verdicts: list[Verdict | None] = field(init=False)
-    attempts: dict[int, int] = field(default_factory=dict)
-    future: Future[list[Verdict]] = field(default_factory=Future)
-    cursor: int = 0
-    missing: int = field(init=False)
-    dropped: bool = False  # the caller stopped waiting
-
-    def __post_init__(self) -> None:
-        self.verdicts = [None] * len(self.items)
-        self.missing = len(self.items)
-
-    def settle(self, index: int, verdict: Verdict) -> bool:
-        """Store a verdict unless the item has one; whether it was stored."""
-        if self.verdicts[index] is not None:
-            return False
-        self.verdicts[index] = verdict
-        self.missing -= 1
-        if not self.missing and not self.future.cancelled():
-            with contextlib.suppress(Exception):  # cancelled between the check and here
-                self.future.set_result(self.verdicts)  # type: ignore[arg-type]
-        return True
-
-
-Ticket = tuple[Job, int]
+class _BrokenError(RuntimeError):
+    """The pool cannot go on; the sentence says why."""
 
 
 class Supervisor(threading.Thread):
@@ -71,57 +43,78 @@ class Supervisor(threading.Thread):
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
         self._recycle = recycle
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # stop may be called by the garbage collector
         self._arrived: deque[Job] = deque()
         self._stopping = False
-        self._wake_read, self._wake_write = os.pipe()
+        self._has_ended = False  # its file descriptors are closed, their numbers may be others'
+        self._selector = selectors.DefaultSelector()
+        try:
+            self._wake_read, self._wake_write = os.pipe()
+        except OSError:
+            self._selector.close()
+            raise
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._workers: list[WorkerProcess] = []
-        self._jobs: deque[Job] = deque()
+        self._open: set[Job] = set()  # every job accepted and not yet done
+        self._jobs: deque[Job] = deque()  # those with items that no worker was given
         self._again: deque[Ticket] = deque()  # items taken back or lost with their worker
+        self._suspects: deque[Ticket] = deque()  # items that may have killed a worker
         self._failures = 0
         self._failure = ""
 
     # -- called from any thread ------------------------------------------------------------
 
-    def submit(self, job: Job) -> None:
-        """Add a job; its future resolves when every item has a verdict."""
+    def submit(self, job: Job) -> bool:
+        """Add a job, whose future resolves when every item has a verdict; False: it has ended."""
         with self._lock:
             if self._stopping:
-                raise RuntimeError("this verifier pool is closed; make a new one")
+                return False
             self._arrived.append(job)
-        self._wake()
+            self._wake()
+        return True
 
     def stop(self) -> None:
         """Kill the workers; items without a verdict get ERROR."""
         with self._lock:
             self._stopping = True
-        self._wake()
+            self._wake()
         if threading.current_thread() is not self and self.is_alive():
             self.join()
 
     def disown(self) -> None:
         """In a forked child: let go of everything that belongs to the parent's pool."""
+        self._lock = threading.RLock()  # another thread may have held it
+        self._stopping = True
         for worker in self._workers:
             worker.disown()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self.release()
+
+    def release(self) -> None:
+        """Close the file descriptors of the thread itself."""
+        with self._lock:
+            if self._has_ended:
+                return
+            self._has_ended = True
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._selector.close()
 
     def worker_pids(self) -> list[int]:
         """Process ids of the living workers."""
         return [worker.process.pid for worker in list(self._workers)]
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"!")
+        if not self._has_ended:
+            with contextlib.suppress(OSError):
+                os.write(self._wake_write, b"!")
 
     # -- the thread ------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serve until stopped."""
+        """Serve until stopped. Whatever fails here fails what was accepted, and ends the thread."""
+        reason = "the pool was closed"
         try:
             while not self._stopping:
                 self._accept()
@@ -129,38 +122,55 @@ class Supervisor(threading.Thread):
                 self._hand_out()
                 self._wait()
                 self._check_clocks()
+        except _BrokenError as error:
+            reason = str(error)
+        except BaseException as error:  # a defect or the system's limits: never a hang
+            reason = f"the pool failed and starts afresh: {fault(error)}"
         finally:
+            self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        with self._lock:
             self._stopping = True
-            self._accept()
-            self._fail_all("the pool was closed")
-            for worker in self._workers:
+        self._accept()
+        for worker in self._workers:
+            with contextlib.suppress(Exception):
                 worker.kill()
-            self._selector.close()
+        self._workers.clear()
+        self.release()
+        self._fail_all(reason)  # last: whoever waits for a verdict may then start anew
 
     def _accept(self) -> None:
         with self._lock:
-            self._jobs.extend(self._arrived)
+            arrived = list(self._arrived)
             self._arrived.clear()
+        for job in arrived:
+            self._open.add(job)
+            self._jobs.append(job)
+            job.future.add_done_callback(lambda _, done=job: self._open.discard(done))
 
     def _keep_staffed(self) -> None:
-        has_work = bool(self._jobs or self._again)
+        has_work = self._has_work()
         while has_work and len(self._workers) < self._size and not self._failure:
-            worker = WorkerProcess(self._pickle, self._memory_mb)
+            try:
+                worker = WorkerProcess(self._pickle, self._memory_mb)
+            except OSError:
+                if not self._workers:
+                    raise
+                break  # fewer workers than asked for do as well, more slowly
             self._workers.append(worker)
             self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
         if self._failure and has_work:
             self._fail_all(self._failure)
 
+    def _has_work(self) -> bool:
+        return bool(self._jobs or self._again or self._suspects)
+
     def _fail_all(self, reason: str) -> None:
-        failed = Verdict(Outcome.ERROR, reason=reason, stage="pool")
-        tickets = [t for worker in self._workers for t in worker.outstanding.values()]
-        for job, index in [*tickets, *self._again]:
-            job.settle(index, failed)
-        for job in self._jobs:
-            for index in range(job.cursor, len(job.items)):
-                job.settle(index, failed)
-        self._jobs.clear()
-        self._again.clear()
+        for job in list(self._open):
+            job.fail(reason)
+        for waiting in (self._jobs, self._again, self._suspects):
+            waiting.clear()
 
     def _hand_out(self) -> None:
         for worker in sorted(self._workers, key=lambda w: len(w.outstanding)):
@@ -168,7 +178,9 @@ class Supervisor(threading.Thread):
                 if worker.finished >= self._recycle:
                     self._retire(worker)
                     continue
-                if batch := self._take(worker):
+                if not worker.outstanding and (ticket := self._next_suspect()):
+                    worker.send([(ticket, ticket[0].items[ticket[1]])], is_suspect=True)
+                elif not self._suspects and (batch := self._take(worker)):
                     worker.send(batch)
             self._write(worker)
 
@@ -182,6 +194,8 @@ class Supervisor(threading.Thread):
 
     def _take(self, worker: WorkerProcess) -> list[tuple[Ticket, Item]]:
         """The next items, few when little is left, so that all workers end together."""
+        if worker.outstanding and worker.holds_suspect:
+            return []
         waiting = len(self._again) + sum(len(j.items) - j.cursor for j in self._jobs)
         share = max(1, min(_BATCH_ITEMS, -(-waiting // (2 * self._size))))
         batch: list[tuple[Ticket, Item]] = []
@@ -191,6 +205,13 @@ class Supervisor(threading.Thread):
             chars += len(item[0])
             batch.append((ticket, item))
         return batch
+
+    def _next_suspect(self) -> Ticket | None:
+        while self._suspects:
+            ticket = self._suspects.popleft()
+            if ticket[0].verdicts[ticket[1]] is None and not ticket[0].dropped:
+                return ticket
+        return None
 
     def _next_ticket(self) -> Ticket | None:
         while self._again:
@@ -217,8 +238,7 @@ class Supervisor(threading.Thread):
             self._selector.unregister(worker.stdin)
 
     def _wait(self) -> None:
-        busy = bool(self._jobs or self._again)
-        busy = busy or any(worker.outstanding or not worker.ready for worker in self._workers)
+        busy = self._has_work() or any(w.outstanding or not w.ready for w in self._workers)
         for key, _ in self._selector.select(_STEAL_S if busy else None):
             if key.fd == self._wake_read:
                 with contextlib.suppress(BlockingIOError):
@@ -228,6 +248,7 @@ class Supervisor(threading.Thread):
 
     def _read(self, worker: WorkerProcess) -> None:
         messages, is_open = worker.receive()
+        worker.seen = time.monotonic()
         for message in messages:
             if isinstance(message, str):
                 self._failure = f"the verifier cannot be rebuilt in a worker: {message}"
@@ -251,7 +272,10 @@ class Supervisor(threading.Thread):
                 continue
             number, started = worker.current()
             if number not in worker.outstanding:
+                if worker.outstanding and now - worker.seen > _STALL_LIMIT_S:
+                    self._bury(worker, "its worker process stood still")
                 continue
+            worker.seen = now
             if now - started > self._timeout_s:
                 self._time_out(worker, number)
             elif now - started > _STEAL_S and len(worker.outstanding) > 1:
@@ -267,22 +291,29 @@ class Supervisor(threading.Thread):
         self._remove(worker)
 
     def _bury(self, worker: WorkerProcess, cause: str) -> None:
-        """A worker died by itself: retry the item it died on once, the others as they were."""
-        number, _ = worker.current()
+        """A worker died by itself: retry the item it died on once and alone, the others as before.
+
+        Between two items (it could not even read one, or tell a verdict) any may be the culprit.
+        """
         if not worker.ready:
-            self._failures += 1
-            if self._failures >= _MAX_START_FAILURES and not self._failure:
-                self._failure = "workers die before they are ready; see their standard error"
-        if number in worker.outstanding:
-            job, index = worker.outstanding[number]
+            self._count_start_failure()
+        number, _ = worker.current()
+        suspects = [number] if number in worker.outstanding else list(worker.outstanding)
+        for number in suspects if worker.ready else ():
+            job, index = ticket = worker.outstanding.pop(number)
             job.attempts[index] = job.attempts.get(index, 0) + 1
             if job.attempts[index] > 1:
-                del worker.outstanding[number]
-                reason = f"{cause} on this item, twice"
-                job.settle(index, Verdict(Outcome.ERROR, None, reason, "pool"))
+                job.settle(index, failed(f"{cause} on this item, twice"))
+            else:
+                self._suspects.append(ticket)
         self._again.extendleft(reversed(worker.outstanding.values()))
         worker.outstanding.clear()
         self._remove(worker)
+
+    def _count_start_failure(self) -> None:
+        self._failures += 1
+        if self._failures >= _MAX_START_FAILURES and not self._failure:
+            raise _BrokenError("workers die before they are ready; see their standard error")
 
     def _remove(self, worker: WorkerProcess) -> None:
         for fd in (worker.stdin, worker.stdout):

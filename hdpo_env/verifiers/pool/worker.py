@@ -21,10 +21,10 @@ import time
 from typing import Any, BinaryIO
 
 from hdpo_env.types import Outcome, Verdict
-from hdpo_env.verifiers.protocol import Verifier
+from hdpo_env.verifiers.protocol import Verifier, fault, plain
 
 PROGRESS = struct.Struct("=qdq")  # current sequence number, its start time, skip items up to here
-HEADER = struct.Struct("=I")
+HEADER = struct.Struct("=Q")
 _FLUSH_S = 0.05  # results wait at most this long in a worker
 _PR_SET_PDEATHSIG = 1
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # four times faster than Outcome(text)
@@ -34,13 +34,9 @@ in_worker = False  # True in a process where a hang costs one item and not the c
 
 def encode(verdict: Verdict) -> tuple[str, str | None, str, str, float]:
     """A verdict as plain values, so that the parent never unpickles what a worker sent."""
-    return (
-        verdict.outcome.value,
-        verdict.extracted,
-        verdict.reason,
-        verdict.stage,
-        verdict.ms,
-    )
+    extracted = None if verdict.extracted is None else plain(verdict.extracted)
+    texts = plain(verdict.reason), plain(verdict.stage)
+    return verdict.outcome.value, extracted, *texts, float(verdict.ms)
 
 
 def decode(values: tuple[str, str | None, str, str, float]) -> Verdict:
@@ -80,15 +76,18 @@ def _limit_resources(memory_mb: int) -> None:
 
 
 def judge(verifier: Verifier, item: tuple[str, Any, str | None]) -> tuple[Verdict, bool]:
-    """A verdict for one item, whatever happens, and whether the process is still healthy."""
+    """A verdict for one item, whatever happens, and whether the process is still healthy.
+
+    Of an exception only its class and place are told: its words may quote the gold.
+    """
     completion, gold, finish_reason = item
     try:
-        return verifier.verify(completion, gold, finish_reason=finish_reason), True
+        verdict = verifier.verify(completion, gold, finish_reason=finish_reason)
+        return decode(encode(verdict)), True  # a verdict of plain values, or it is a fault
     except MemoryError:
         return Verdict(Outcome.ERROR, reason="out of memory", stage="pool"), False
     except Exception as error:  # a verifier should not raise; if it does, it costs one item
-        what = f"{type(error).__name__}: {str(error)[:200]}"
-        return Verdict(Outcome.ERROR, reason=what, stage="pool"), True
+        return Verdict(Outcome.ERROR, reason=fault(error), stage="pool"), True
 
 
 class _Loop:

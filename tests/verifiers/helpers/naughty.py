@@ -74,5 +74,32 @@ class Unbuildable:
         raise NotImplementedError
 
 
+class Floating(float):
+    """A float that only its own class can carry."""
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Returns what no verifier should: "nothing", "number", "subclass", or leaves the process."""
+
+    name: str = "odd"
+    version: str = "1"
+
+    def verify(
+        self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+    ) -> Verdict:
+        if completion == "nothing":
+            return None  # type: ignore[return-value]
+        if completion == "number":
+            return Verdict(Outcome.CORRECT, 5)  # type: ignore[arg-type]
+        if completion == "subclass":
+            return Verdict(Outcome.CORRECT, type("Text", (str,), {})("5"), ms=Floating(1.0))
+        if completion == "leave":
+            raise SystemExit(3)
+        if completion == "quote":
+            raise ValueError(f"cannot read {gold!r}")
+        return Verdict(Outcome.CORRECT)
+
+
 def _refuse() -> None:
     raise RuntimeError("this verifier refuses to be rebuilt")
