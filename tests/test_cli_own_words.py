@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hdpo_env.commands.cliff_facts import summarize
+from hdpo_env.commands.details import read_details
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file
 
@@ -73,3 +74,97 @@ def test_a_problem_id_names_the_problem_in_every_dialect(tmp_path: Path) -> None
     rows = [{**TRL, "problem_id": f"p{i % 2}", "accuracy_reward": 0.0} for i in range(4)]
     tally = tally_file(write(tmp_path / "r.jsonl", rows), LineFormat())
     assert counts(tally) == {"p0": (0, 2, 0), "p1": (0, 2, 0)}
+
+
+def kept(role: str, outcome: str, number: int) -> list[dict[str, Any]]:
+    """Lines of a run's completions.jsonl, all of one problem and step."""
+    row = {"step": 0, "role": role, "problem_id": "p", "text": "no", "outcome": outcome}
+    return [
+        {**row, "extracted": str(i), "reward": float(outcome == "correct")} for i in range(number)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("taught", "cause"),
+    [
+        (kept("teacher", "correct", 4), "solvable_with_privilege"),
+        (kept("teacher", "wrong", 4), "unsolvable_with_privilege"),
+        (kept("teacher", "timeout", 4), "hard"),
+        ([], "hard"),
+    ],
+)
+@pytest.mark.parametrize("teacher_first", [False, True])
+def test_a_teachers_successes_hide_no_cliff(
+    taught: list[dict[str, Any]], cause: str, teacher_first: bool, tmp_path: Path
+) -> None:
+    """In our own completions.jsonl the student's failures are a cliff; the teacher's tell why."""
+    student = kept("student", "wrong", 4)
+    path = write(tmp_path / "c.jsonl", taught + student if teacher_first else student + taught)
+    tally = tally_file(path, LineFormat())
+    assert counts(tally) == {"p": (0, 4, 0)}
+    assert (tally.num_privileged, tally.num_left_out, tally.num_malformed) == (len(taught), 0, 0)
+    [finding] = read_details({path: tally.formats[str(path)]}).findings
+    assert finding.cause.value == cause
+    assert finding.evidence.answers == 4
+
+
+def test_only_the_student_of_a_recorded_run_counts() -> None:
+    """156 of 556 kept completions of this run are the teacher's."""
+    path = Path(__file__).parents[1] / "runs/recorded/hdpo-strong-seed0/completions.jsonl"
+    tally = tally_file(path, LineFormat())
+    assert tally.num_privileged == 156
+    assert summarize(tally)["rollouts"] == 400
+    assert [sum(c) for c in zip(*(c for _, c in tally.counts()), strict=True)] == [338, 62, 0]
+
+
+def repeated(target: object) -> dict[str, Any]:
+    """A document of lm-evaluation-harness with two completions, 1 and 2."""
+    said = [[r"\boxed{1}", r"\boxed{2}"]]
+    return {"doc_id": 0, "doc_hash": "h", "resps": said, "filtered_resps": ["a"], "target": target}
+
+
+@pytest.mark.parametrize(
+    ("target", "expected", "cause"),
+    [
+        (["1", "one"], (1, 1, 0), None),
+        (1, (1, 1, 0), None),
+        (None, (0, 0, 2), "unparsable_gold"),
+        ({"a": 1}, (0, 0, 2), "unparsable_gold"),
+        ([], (0, 0, 2), "unparsable_gold"),
+    ],
+)
+def test_a_gold_answer_is_not_its_repr(
+    target: object, expected: tuple[int, int, int], cause: str | None, tmp_path: Path
+) -> None:
+    """A list of forms is read as forms; what is no gold answer is an abstention, never a cliff."""
+    path = write(tmp_path / "samples.jsonl", [repeated(target)])
+    tally = tally_file(path, LineFormat())
+    assert list(counts(tally).values()) == [expected]
+    details = read_details({path: tally.formats[str(path)]})
+    assert [f.cause.value for f in details.findings] == ([cause] if cause else [])
+
+
+COUNTS = {"problem_id": "p", "step": 0, "num_correct": 0, "num_wrong": 8, "num_abstained": 0}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"num_correct": -3}, {"num_wrong": 0}, {"num_wrong": 8.0}, {"num_wrong": True},
+     {"num_wrong": 1 << 40}],
+)  # fmt: skip
+def test_impossible_counts_are_malformed(odd: dict[str, Any], tmp_path: Path) -> None:
+    """Below 0, none at all, no whole number, more than can be counted: named with its line."""
+    tally = tally_file(write(tmp_path / "g.jsonl", [COUNTS, {**COUNTS, **odd}]), LineFormat())
+    assert counts(tally) == {"p": (0, 8, 0)}
+    assert [fault.line for fault in tally.faults] == [2]
+    assert (tally.num_malformed, tally.num_left_out) == (1, 0)
+
+
+def test_groups_are_counted_without_counting_one_by_one(tmp_path: Path) -> None:
+    """A group of a million million rollouts costs no more than one of eight."""
+    rows = [{**COUNTS, "num_wrong": 10**12}, {**COUNTS, "problem_id": "q", "num_correct": 10**12}]
+    path = write(tmp_path / "g.jsonl", rows)
+    tally = tally_file(path, LineFormat())
+    assert counts(tally) == {"p": (0, 10**12, 0), "q": (10**12, 8, 0)}
+    details = read_details({path: tally.formats[str(path)]})
+    assert (details.kinds.num_cliff, details.kinds.num_mixed) == (1, 1)

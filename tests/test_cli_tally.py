@@ -156,7 +156,7 @@ def test_a_success_among_abstentions_solves_a_problem() -> None:
 def test_how_a_line_says_how_it_came_out(row: dict, correct: bool | None) -> None:
     """Verdict before reward before judging; an abstention is None in each of them."""
     line = json.dumps({"problem_id": "p", **row}).encode()
-    assert LineReader(LineFormat())(line) == [(("p", None), correct)]
+    assert LineReader(LineFormat())(line) == [(("p", None), correct, 1)]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_how_a_line_says_how_it_came_out(row: dict, correct: bool | None) -> Non
 def test_a_null_inside_an_object_is_an_abstention(row: dict, correct: bool | None) -> None:
     """As in a flat field: null says that nobody knows, only a missing key lets the reward speak."""
     reader = LineReader(LineFormat(verdict="result.correct|told"))
-    assert reader(json.dumps({"problem_id": "p", **row}).encode()) == [(("p", None), correct)]
+    assert reader(json.dumps({"problem_id": "p", **row}).encode()) == [(("p", None), correct, 1)]
 
 
 def test_gold_answers_stay_out_of_complaints() -> None:

@@ -8,6 +8,7 @@ from hdpo_env.cliffs.groups import (
     GroupRates,
     classify,
     classify_correct,
+    classify_counts,
     group_rates,
     phantom_gradient_rate,
     states_an_answer,
@@ -28,6 +29,7 @@ from hdpo_env.cliffs.triage import (
 __all__ = [
     "classify",
     "classify_correct",
+    "classify_counts",
     "GroupRates",
     "group_rates",
     "phantom_gradient_rate",

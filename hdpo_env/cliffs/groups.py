@@ -43,9 +43,30 @@ def classify_correct(correct: Sequence[bool | None], *, threshold: float = 0.0) 
         raise DataError("a group without rollouts has no kind: sample at least one rollout")
     successes = sum(c is True for c in correct)
     abstentions = sum(c is None for c in correct)
+    failures = len(correct) - successes - abstentions
+    return classify_counts(successes, failures, abstentions, threshold=threshold)
+
+
+def classify_counts(
+    num_correct: int, num_wrong: int, num_abstained: int = 0, *, threshold: float = 0.0
+) -> GroupKind:
+    """`classify_correct` from counts alone, however large.
+
+    Raises:
+        ConfigError: the threshold is negative.
+        DataError: a count is negative, or all are 0.
+
+    >>> classify_counts(0, 50_000_000), classify_counts(1, 0)
+    (<GroupKind.CLIFF: 'cliff'>, <GroupKind.SATURATED: 'saturated'>)
+    """
+    counts = num_correct, num_wrong, num_abstained
+    if threshold < 0:
+        raise ConfigError(f"threshold {threshold} is negative: 0 means that no rollout succeeded")
+    if min(counts) < 0 or not any(counts):
+        raise DataError(f"counts {counts}: give numbers of rollouts, 0 or more, one above 0")
     # The kind is monotone in the number of successes, so the two extremes decide.
-    worst = _kind(successes, len(correct), threshold)
-    best = _kind(successes + abstentions, len(correct), threshold)
+    worst = _kind(num_correct, sum(counts), threshold)
+    best = _kind(num_correct + num_abstained, sum(counts), threshold)
     return worst if worst is best else GroupKind.UNDECIDED
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 from typing import Any
 
-from hdpo_env.cliffs import GroupRates, Retry, classify_correct, fit_prior
+from hdpo_env.cliffs import GroupRates, Retry, classify_counts, fit_prior
 from hdpo_env.commands.tally import Tally
 from hdpo_env.errors import DataError
 from hdpo_env.types import GroupKind
@@ -29,7 +28,7 @@ def summarize(tally: Tally, threshold: int = 0) -> dict[str, Any]:
     sizes: Counter[int] = Counter()
     totals = [0, 0, 0]
     for (problem, _), counts in tally.counts():
-        kind = _kind(*counts, threshold)
+        kind = classify_counts(*counts, threshold=threshold)
         kinds[f"num_{kind.value}"] += 1
         sizes[sum(counts)] += 1
         totals = [a + b for a, b in zip(totals, counts, strict=True)]
@@ -60,12 +59,6 @@ def _why_none(tally: Tally) -> str:
         return "its groups are empty"
     seen = ", ".join(sorted(tally.other_filters))
     return f"they are of other filters than --filter names; choose one of: {seen}"
-
-
-@lru_cache(maxsize=1 << 12)
-def _kind(correct: int, wrong: int, abstained: int, threshold: int) -> GroupKind:
-    verdicts = [True] * correct + [False] * wrong + [None] * abstained
-    return classify_correct(verdicts, threshold=threshold)
 
 
 def _posterior(tally: Tally, sizes: Counter[int], threshold: int) -> dict[str, Any] | None:

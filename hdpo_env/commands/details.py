@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hdpo_env.cliffs import Cause, Evidence, Finding, GroupRates, classify_correct, triage_rows
+from hdpo_env.cliffs import Cause, Evidence, Finding, GroupRates, classify_counts, triage_rows
 from hdpo_env.cliffs.agreement import largest_agreement
 from hdpo_env.cliffs.evidence import equality
+from hdpo_env.commands.dialects import golds_of
 from hdpo_env.commands.rollout_lines import (
     GroupKey,
     LineError,
     LineFormat,
     LineReader,
-    golds_of,
     parsed,
 )
 from hdpo_env.commands.tally import parquet_lines
@@ -35,12 +35,14 @@ class GroupDetail:
     """Outcomes of one group, the final answers judged wrong, and failures that read as right.
 
     ``rewards`` are the ends of what its failures were trained on; None if the file does not say.
+    ``privileged`` counts the rollouts that saw privileged context: (correct, judged).
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     answers: list[str] = field(default_factory=list)
     rescued: int = 0
     rewards: tuple[float, float] | None = None
+    privileged: tuple[int, int] = (0, 0)
 
     def note_reward(self, reward: object) -> None:
         """Widen the range of rewards; null and NaN were trained on by nobody."""
@@ -48,16 +50,23 @@ class GroupDetail:
             low, high = self.rewards or (reward, reward)
             self.rewards = min(low, reward), max(high, reward)
 
+    def note_privileged(self, correct: bool | None) -> None:
+        """Count a rollout that saw privileged context; abstentions say nothing."""
+        solved, judged = self.privileged
+        self.privileged = solved + (correct is True), judged + (correct is not None)
+
     def evidence(self, verifier: Verifier) -> Evidence:
         """The counts that `triage_rows` reads."""
         votes = largest_agreement(self.answers, equality(verifier))[1]
-        return Evidence(dict(self.outcomes), len(self.answers), votes, self.rescued)
+        told = self.privileged if self.privileged[1] else None
+        return Evidence(dict(self.outcomes), len(self.answers), votes, self.rescued, told)
 
-    @property
-    def correct(self) -> list[bool | None]:
-        """The verdicts, in no order."""
-        known = {Outcome.CORRECT.value: True, **{o.value: None for o in _ABSTENTIONS}}
-        return [known.get(name, False) for name, n in self.outcomes.items() for _ in range(n)]
+    def kind(self, threshold: int) -> GroupKind:
+        """What the group is, from its own rollouts."""
+        correct = self.outcomes[Outcome.CORRECT.value]
+        abstained = sum(self.outcomes[o.value] for o in _ABSTENTIONS)
+        wrong = sum(self.outcomes.values()) - correct - abstained
+        return classify_counts(correct, wrong, abstained, threshold=threshold)
 
 
 class DetailReader:
@@ -75,15 +84,26 @@ class DetailReader:
             LineError: it cannot be counted.
         """
         row, expand = parsed(line), self.reader.expand
-        for one in [row] if expand is None else expand(row):
-            detail = self.groups.setdefault(self.reader.key(one), GroupDetail())
-            self._file(one, self.reader.correct(one), detail)
+        if expand is None:
+            self._file(row, self.reader.correct(row), self._detail(row))
+            return
+        for one in expand(row):
+            correct, detail = self.reader.correct(one), self._detail(one)
+            if one.get("privileged"):
+                detail.note_privileged(correct)
+            else:
+                self._file(one, correct, detail, one.get("times", 1))
 
-    def _file(self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail) -> None:
+    def _detail(self, row: Mapping[str, Any]) -> GroupDetail:
+        return self.groups.setdefault(self.reader.key(row), GroupDetail())
+
+    def _file(
+        self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail, times: int = 1
+    ) -> None:
         if correct is False:
             detail.note_reward(row.get("shaped", self.reader.text(row, "reward")))
         outcome = Outcome.CORRECT if correct else self._outcome(row, correct, detail)
-        detail.outcomes[outcome.value] += 1
+        detail.outcomes[outcome.value] += times
 
     def _outcome(
         self, row: Mapping[str, Any], correct: bool | None, detail: GroupDetail
@@ -91,15 +111,18 @@ class DetailReader:
         told = self._told(row)
         if told not in (None, Outcome.WRONG):
             return told
+        if told and isinstance(row.get("extracted"), str):  # a run's own verifier has read it
+            detail.answers.append(row["extracted"])
+            return told
         text, ended = (self.reader.text(row, n) for n in ("completion", "finish_reason"))
         if not isinstance(text, str):
             cut = Outcome.TRUNCATED if ended == "length" else Outcome.WRONG
             return Outcome.ERROR if correct is None else cut
         golds = golds_of(self.reader.text(row, "gold"))
-        has_gold = golds is not None and golds != ("None",)
+        has_gold = golds is not None
         verdict = self.verifier.verify(
             text,
-            golds if golds is not None and has_gold else _NO_GOLD,
+            golds if golds is not None else _NO_GOLD,
             finish_reason=ended if isinstance(ended, str) else None,
         )
         if correct is None:
@@ -144,7 +167,8 @@ def read_details(formats: Mapping[Path, LineFormat], threshold: int = 0) -> Deta
                 reader.line(line)
             except LineError:
                 continue  # `tally_file` has named and counted it
-    kinds = [classify_correct(g.correct, threshold=threshold) for g in groups.values()]
+    groups = {key: detail for key, detail in groups.items() if detail.outcomes}
+    kinds = [detail.kind(threshold) for detail in groups.values()]
     rates = GroupRates(**{f"num_{kind.value}": n for kind, n in Counter(kinds).items()})
     rewarded = [
         g.rewards[0] < g.rewards[1]

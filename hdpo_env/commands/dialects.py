@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from hdpo_env.types import content_hash
 
 Row = dict[str, Any]
+MOST = (1 << 40) - 1  # rollouts of one kind that a group can hold
 
 
 class Dialect(NamedTuple):
@@ -87,9 +88,13 @@ def _trl(row: Mapping[str, Any]) -> Iterator[Row]:
     }
 
 
-_BOOKKEEPING = set(
-    "id ids idx index uid uuid num number count counts n k length len tokens token seed rank epoch "
-    "iteration group turn turns level difficulty time date seconds truncated clipped masked".split()
+_BOOKKEEPING = frozenset(
+    (
+        *("id", "ids", "idx", "index", "uid", "uuid", "num", "number", "count", "counts", "n", "k"),
+        *("length", "len", "tokens", "token", "seed", "rank", "epoch", "iteration", "group"),
+        *("turn", "turns", "level", "difficulty", "time", "date", "seconds"),
+        *("truncated", "clipped", "masked"),
+    )
 )
 
 
@@ -124,15 +129,16 @@ _METRICS = ("exact_match", "math_verify", "acc")
 
 def _lm_eval(row: Mapping[str, Any]) -> Iterator[Row]:
     name = str(row.get("doc_hash") or row["doc_id"])
-    said, gold = _repeats(row["resps"]), str(row["target"])
+    said, target = _repeats(row["resps"]), row["target"]
+    gold = {"gold": target} if golds_of(target) is not None else {"verdict": "bad_gold"}
     if len(said) > 1:  # one metric for several completions: each is judged on its own
-        yield from ({"problem_id": name, "completion": text, "gold": gold} for text in said)
+        yield from ({"problem_id": name, "completion": text, **gold} for text in said)
         return
     known = [m for m in (*_METRICS, *(row.get("metrics") or ())) if m in row]
     yield {
         "problem_id": name,
-        **({"completion": said[0], "gold": gold} if said else {}),
-        **({"reward": row[known[0]]} if known else {}),
+        **({"completion": said[0]} if said else {}),
+        **({"reward": row[known[0]], "gold": target} if known else gold),
     }
 
 
@@ -145,8 +151,37 @@ def _repeats(responses: Any) -> list[str]:
 
 def _groups(row: Mapping[str, Any]) -> Iterator[Row]:
     key = {"problem_id": row["problem_id"], "step": row["step"]}
-    for verdict, name in ((True, "num_correct"), (False, "num_wrong"), (None, "num_abstained")):
-        yield from ({**key, "verdict": verdict} for _ in range(row[name]))
+    names = {True: "num_correct", False: "num_wrong", None: "num_abstained"}
+    counts = {verdict: row[name] for verdict, name in names.items()}
+    if any(type(n) is not int or not 0 <= n <= MOST for n in counts.values()):
+        raise ValueError("a count is no whole number of 0 or more")
+    if not any(counts.values()):
+        raise ValueError("no rollout is counted")
+    yield from ({**key, "verdict": verdict, "times": n} for verdict, n in counts.items() if n)
+
+
+def _run(row: Mapping[str, Any]) -> Iterator[Row]:
+    outcome = row["outcome"]
+    yield {
+        "problem_id": row["problem_id"],
+        "step": row.get("step"),
+        "completion": row["text"],
+        "verdict": outcome,
+        "privileged": row["role"] != "student",
+        **({"finish_reason": "length"} if outcome == "truncated" else {}),
+        "extracted": row.get("extracted"),
+        **({"shaped": row["reward"]} if "reward" in row else {}),
+    }
+
+
+def golds_of(gold: object) -> tuple[str, ...] | None:
+    """The accepted forms of a gold answer; None if it is not one, as null, NaN, true and {}."""
+    golds = gold if isinstance(gold, list) else [gold]
+    if not golds or not all(isinstance(g, (str, int, float)) and g == g for g in golds):
+        return None
+    if any(isinstance(g, bool) for g in golds):
+        return None
+    return tuple(map(str, golds))
 
 
 def _gold(row: Mapping[str, Any], *names: str) -> Row:
@@ -155,6 +190,12 @@ def _gold(row: Mapping[str, Any], *names: str) -> Row:
 
 
 DIALECTS = {
+    "run": Dialect(
+        frozenset({"problem_id", "role", "text", "outcome"}),
+        _run,
+        "a line is one of the completions that a run keeps, a few of each step (groups.jsonl "
+        "counts them all); those that saw privileged context are told apart",
+    ),
     "lm-eval": Dialect(
         frozenset({"doc_id", "resps", "filtered_resps", "target"}),
         _lm_eval,
@@ -230,6 +271,8 @@ def recognise(row: Mapping[str, Any]) -> str:
     'own'
     """
     fields = row.keys()
+    if DIALECTS["run"].fields <= fields:
+        return "run"
     if "problem_id" in fields and not fields.isdisjoint(("verdict", "reward")):
         return "own"
     return next((name for name, d in DIALECTS.items() if d.fields <= fields), "own")

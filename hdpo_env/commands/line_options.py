@@ -16,7 +16,7 @@ from hdpo_env.errors import ConfigError, DataError
 class LineOptions:
     """What every command that reads files of rollouts asks about their lines."""
 
-    dialect: Literal["auto", "own", "groups", "lm-eval", "openrlhf", "trl", "verl"] = "auto"
+    dialect: Literal["auto", "own", "run", "groups", "lm-eval", "openrlhf", "trl", "verl"] = "auto"
     """Which system wrote the files; auto looks at the fields of the first line."""
     filter: str | None = None
     """Of lm-evaluation-harness's filters, the one that counts; the first of the file by default."""
@@ -88,6 +88,12 @@ def warn(tally: Tally, options: LineOptions) -> None:
         if line_format.dialect in DIALECTS:
             about = DIALECTS[line_format.dialect].about
             print(f"note: {name} is read as {line_format.dialect}: {about}", file=sys.stderr)
+    if tally.num_privileged:
+        print(
+            f"note: {tally.num_privileged} rollouts that saw privileged context count in no group; "
+            "they tell whether it helps, among the causes",
+            file=sys.stderr,
+        )
     if tally.num_left_out:
         chosen = {str(f.filter) for f in tally.formats.values() if f.filter}
         print(

@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from hdpo_env.commands.dialects import golds_of
 from hdpo_env.commands.places import check_limit
-from hdpo_env.commands.rollout_lines import golds_of
 from hdpo_env.commands.tally import parquet_lines, refuse_packed
 from hdpo_env.errors import DataError
 

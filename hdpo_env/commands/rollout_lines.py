@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from hdpo_env.commands.dialects import DIALECTS, recognise
+from hdpo_env.commands.dialects import DIALECTS, golds_of, recognise
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Outcome, Verdict
 from hdpo_env.verifiers import VERIFIERS
@@ -94,18 +94,20 @@ class NoObjectError(LineError):
 class LineReader:
     """Reads lines of one format; ``shaped_rewards`` keeps ten rewards that are neither 0 nor 1.
 
-    ``other_filters`` keeps the filters whose lines were left out.
+    ``other_filters`` keeps the filters whose lines were left out; ``num_privileged`` counts the
+    rollouts that saw privileged context, which say nothing about what the model can do alone.
 
     A line is one rollout, except in dialects where it is several or, left out, none.
 
     >>> LineReader(LineFormat())(b'{"problem_id": "p", "verdict": "wrong"}')
-    [(('p', None), False)]
+    [(('p', None), False, 1)]
     """
 
     def __init__(self, line_format: LineFormat) -> None:
         self.format = line_format
         self.shaped_rewards: set[float] = set()
         self.other_filters: set[str] = set()
+        self.num_privileged = 0
         self.expand = _expander(line_format, self.other_filters)
         self._get = {
             f.name: _getter(getattr(line_format, f.name))
@@ -114,20 +116,26 @@ class LineReader:
         }
         self._judge = _judge_named(line_format.verifier)
 
-    def __call__(self, line: bytes) -> list[tuple[GroupKey, bool | None]]:
-        """The line's groups and whether its rollouts are correct (None: the verifier abstained).
+    def __call__(self, line: bytes) -> list[tuple[GroupKey, bool | None, int]]:
+        """The line's groups, whether rollouts of theirs are correct, and how many.
+
+        None instead of true or false: the verifier abstained.
 
         Raises:
             LineError: the line is not JSON, or lacks what it needs.
         """
         row = parsed(line)
         if self.expand is None:
-            return [(self.key(row), self.correct(row))]
+            return [(self.key(row), self.correct(row), 1)]
         try:
-            return [(self.key(one), self.correct(one)) for one in self.expand(row)]
+            rows = self.expand(row)
+            found = [(self.key(r), self.correct(r), r.get("times", 1)) for r in rows]
         except LineError as error:
             error.found = tuple(row)  # as its writer called them, not as the dialect does
             raise
+        own = [f for f, r in zip(found, rows, strict=True) if not r.get("privileged")]
+        self.num_privileged += len(found) - len(own)
+        return own
 
     def key(self, row: Mapping[str, Any]) -> GroupKey:
         """The group of a row.
@@ -202,16 +210,6 @@ class LineReader:
         return self._judge(completion, golds, reason)
 
 
-def golds_of(gold: object) -> tuple[str, ...] | None:
-    """The accepted forms of a gold answer; None if it is not one, as null, NaN, true and {}."""
-    golds = gold if isinstance(gold, list) else [gold]
-    if not golds or not all(isinstance(g, (str, int, float)) and g == g for g in golds):
-        return None
-    if any(isinstance(g, bool) for g in golds):
-        return None
-    return tuple(map(str, golds))
-
-
 def first_rows(lines: Iterable[bytes]) -> Iterable[dict[str, Any]]:
     """The rows among these lines that can be read."""
     for line in lines:
@@ -269,7 +267,11 @@ def _expander(
         written = {name: row[name] for name in named if name in row}
         try:
             return [{**one, **written} for one in dialect.rows(row)]
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except ValueError as error:
+            raise LineError(
+                f"is no usable {line_format.dialect} line: {error}", tuple(row)
+            ) from None
+        except (KeyError, TypeError, AttributeError):
             raise LineError(f"is no usable {line_format.dialect} line", tuple(row)) from None
 
     return expand

@@ -66,6 +66,7 @@ class Tally:
     num_no_object: int = 0  # of the malformed ones: lines that are no JSON object
     num_left_out: int = 0  # lines of other filters than the one that counts
     other_filters: set[str] = field(default_factory=set)  # theirs
+    num_privileged: int = 0  # rollouts that saw privileged context, which count in no group
     formats: dict[str, LineFormat] = field(default_factory=dict)  # by file, as they were recognised
     faults: list[Fault] = field(default_factory=list)
     shaped_rewards: set[float] = field(default_factory=set)
@@ -89,6 +90,7 @@ class Tally:
         self.num_no_object += other.num_no_object
         self.num_left_out += other.num_left_out
         self.other_filters |= other.other_filters
+        self.num_privileged += other.num_privileged
         self.formats |= other.formats
         self.shaped_rewards |= other.shaped_rewards
         self.fields_found = self.fields_found or other.fields_found
@@ -97,13 +99,13 @@ class Tally:
 def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> Tally:
     """Count the lines of one stream, whose format is settled."""
     tally, read = Tally(), LineReader(line_format)
-    groups, number = tally.groups, 0
+    groups, number, num_empty = tally.groups, 0, 0
     for number, line in enumerate(lines, start=1):
         try:
             rollouts = read(line)
-            for key, correct in rollouts:
-                groups[key] = groups.get(key, 0) + _ONE[correct]
-            tally.num_left_out += not rollouts
+            for key, correct, times in rollouts:
+                groups[key] = groups.get(key, 0) + _ONE[correct] * times
+            num_empty += not rollouts
         except LineError as error:
             if not line.strip():
                 tally.num_lines -= 1
@@ -117,6 +119,8 @@ def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> T
     tally.num_lines += number
     tally.shaped_rewards = read.shaped_rewards
     tally.other_filters = read.other_filters
+    tally.num_privileged = read.num_privileged
+    tally.num_left_out = num_empty - read.num_privileged
     return tally
 
 
