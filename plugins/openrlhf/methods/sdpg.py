@@ -16,7 +16,7 @@ from hdpo_plugins.openrlhf.methods.needs import (
 from hdpo_plugins.openrlhf.plugins import Args, ControllerPart, Plugin, WorkerPart
 
 PAPER = preset("sdpg")
-FIELDS = ("weight", "teacher", "view", "gate", "warmup_steps", "decay_steps")
+FIELDS = ("weight", "teacher", "ema_decay", "view", "gate", "warmup_steps", "decay_steps")
 
 
 class Sdpg(Plugin):

@@ -24,14 +24,15 @@ FINE = {
     "ds.deepcompile": False,
     "ds.param_dtype": "bf16",
     "ds.zero_stage": 2,
+    "ds.zpg": 1,
     "ds.lora.rank": 0,
     "data.max_images_per_prompt": 0,
     "rollout.n_samples_per_prompt": 4,
+    "rollout.batch_size": 8,
     "rollout.temperature": 1.0,
     "vllm.num_engines": 1,
     "reward.remote_url": "reward.py",
     "train.agent_func_path": None,
-    "train.enable_ema": False,
     "algo.kl.init_coef": 0.01,
     "ckpt.load_enable": False,
     "ckpt.path": "no/such/folder",
@@ -83,18 +84,13 @@ REFUSED = [
     ({"vllm.num_engines": None}, "--vllm.num_engines"),
     ({"reward.remote_url": None}, "--reward.remote_url"),
     ({"hdpo.teacher": "frozen", "algo.kl.init_coef": 0}, "pass --algo.kl.init_coef 1e-9"),
-    ({"hdpo.teacher": "ema"}, "--train.enable_ema"),
-    (
-        {"hdpo.teacher": "ema", "train.enable_ema": True, "ckpt.load_enable": True},
-        "--ckpt.load_enable",
-    ),
-    (
-        {"hdpo.teacher": "ema", "train.enable_ema": True, "ds.lora.rank": 8},
-        "--hdpo.teacher ema does not go with --ds.lora.rank",
-    ),
+    ({"hdpo.teacher": "ema", "ds.zpg": 8, "ds.zero_stage": 3}, "use --ds.zpg 1"),
+    ({"hdpo.teacher": "ema", "hdpo.ema_decay": 1.0}, "ema_decay is 1.0"),
     ({"hdpo.view": "none"}, "view"),
     ({"hdpo.weight": -1.0}, "distill weight"),
     ({"hdpo.reenter_after": -1}, "--hdpo.reenter_after"),
+    ({"hdpo.reenter_tries": 0}, "--hdpo.reenter_tries 0: choose at least 1"),
+    ({"hdpo.reenter_after": 2, "rollout.batch_size": 1}, "--rollout.batch_size 1 is nothing"),
     ({"hdpo.view": "solutoin"}, "--hdpo.view: unknown view 'solutoin'; choose one of"),
     ({"hdpo.template": "hdop"}, "--hdpo.template: unknown privileged template 'hdop'; choose"),
     ({"hdpo.template": "The answer is {context}."}, "put {prompt} into it"),
@@ -110,14 +106,14 @@ def test_each_refusal_is_one_sentence_that_names_the_flag(changed, named):
 
 
 def test_teachers_of_whole_distributions_need_their_head_at_hand():
-    """SDPG's frozen teacher is LoRA's base; its average is not to be had under ZeRO-3."""
+    """SDPG's frozen teacher is LoRA's base; its average is at hand at every stage."""
     frozen = parsed() | {"sdpg.teacher": "frozen"}
     [sentence] = complaints(frozen, chosen(["sdpg"]))
     assert "--ds.lora.rank" in sentence
     assert list(complaints(frozen | {"ds.lora.rank": 8}, chosen(["sdpg"]))) == []
-    ema = parsed() | {"sdpg.teacher": "ema", "train.enable_ema": True, "ds.zero_stage": 3}
-    [sentence] = complaints(ema, chosen(["sdpg"]))
-    assert "--ds.zero_stage 2" in sentence
+    ema = parsed("--sdpg.teacher", "ema") | {"ckpt.load_enable": True}
+    for also in ({}, {"ds.zero_stage": 3}, {"ds.lora.rank": 8}, {"ds.zpg": 8}):
+        assert list(complaints(ema | also, chosen(["sdpg"]))) == []
 
 
 def test_a_ledger_of_another_run_is_told_before_anything_starts(tmp_path):
