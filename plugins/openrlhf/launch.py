@@ -9,6 +9,7 @@ from typing import Any
 from hdpo_env.errors import HdpoError, MissingDependencyError
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.flags import flat
+from hdpo_plugins.openrlhf.idle import idle_complaints
 from hdpo_plugins.openrlhf.methods import PLUGINS, chosen
 from hdpo_plugins.openrlhf.refusals import complaints, model_complaints
 
@@ -21,7 +22,8 @@ def install() -> None:
 
     Its parser lives under ``if __name__ == "__main__"``, so the only seam is ``parse_args``: the
     parser that owns ``--actor.model_name_or_path`` gets our flags, and if ``--plugin`` is among the
-    arguments OpenRLHF's classes are replaced by ours. Without ``--plugin`` nothing changes.
+    arguments OpenRLHF's classes are replaced by ours. Without ``--plugin`` nothing changes, and
+    our other flags are refused: they would do nothing.
     """
     parse_args = argparse.ArgumentParser.parse_args
 
@@ -32,6 +34,8 @@ def install() -> None:
         found = parse_args(self, args, namespace)
         if ours and found.plugin:
             enable(self, found)
+        elif ours and (idle := list(idle_complaints(flat(found)))):
+            self.error("\n  ".join(["without --plugin there are flags that do nothing:", *idle]))
         return found
 
     argparse.ArgumentParser.parse_args = extended
@@ -67,7 +71,11 @@ def enable(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     try:
         compat.check_version()
         given = flat(args)
-        faults = [*complaints(given, chosen(args.plugin)), *model_complaints(given)]
+        faults = [
+            *idle_complaints(given),
+            *complaints(given, chosen(args.plugin)),
+            *model_complaints(given),
+        ]
     except HdpoError as error:
         faults = [str(error)]
     if faults:
