@@ -61,10 +61,12 @@ class Registry(Generic[T]):
             raise RegistryError(message, name) from None
 
     def __contains__(self, name: object) -> bool:
-        if name in self._table or name in self._offers():
+        if name in self._table:
             return True
         base, colon, _ = str(name).partition(":")
-        return bool(colon) and base in self and _takes_argument(self[base])
+        if colon and base in self and _takes_argument(self[base]):
+            return True
+        return name in self._offers()
 
     def __iter__(self) -> Iterator[str]:
         return iter({**dict.fromkeys(self._table), **dict.fromkeys(self._offers())})

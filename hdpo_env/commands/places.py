@@ -80,7 +80,8 @@ def columns_of(field_map: str) -> FieldMap:
         ConfigError, RegistryError: it cannot be read, or names what is unknown.
     """
     columns = FieldMap.parse(field_map)
-    VERIFIERS[columns.verifier]  # before a row is read, let alone sampled for
+    if isinstance(columns.verifier, str):
+        VERIFIERS[columns.verifier]  # before a row is read, let alone sampled for
     return columns
 
 

@@ -85,7 +85,7 @@ class Carrier:
         group = (groups or {}).get(problem.id)
         prompt = privileged_prompt(problem, "none", words, student=student)
         if view == "none":
-            return Entry(index, problem, prompt, "")
+            return Entry(index, problem, prompt, "", is_plain=True)
         if not self.is_whole:
             context = privileged_context(problem, view, words, group=group)
             return Entry(index, problem, prompt, context)

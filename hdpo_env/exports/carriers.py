@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hdpo_env.exports import forms
 from hdpo_env.exports.carrier import Carrier
-from hdpo_env.problems.fieldmap import FieldMap
+from hdpo_env.problems.fieldmap import Column, FieldMap
 from hdpo_env.registry import Registry
 
 
-def _fields(at: str = "", *, solution: str | None = None, **other: Any) -> FieldMap:
+def _fields(at: str = "") -> FieldMap:
     """The map that reads the facts of an entry, under a column if ``at`` names one."""
     dot = f"{at}." if at else ""
-    columns = {
-        "question": f"{dot}question",
-        "answer": f"{dot}answers",
-        "id": f"{dot}problem_id",
-        "subject": f"{dot}subject",
-        "difficulty": f"{dot}difficulty",
-        "solution": solution,
-    }
-    return FieldMap(**{**columns, **other})
+    return FieldMap(
+        question=f"{dot}question",
+        answer=f"{dot}answers",
+        solution=f"{dot}worked_solution",
+        id=f"{dot}problem_id",
+        subject=f"{dot}subject",
+        difficulty=f"{dot}difficulty",
+        hints=f"{dot}hints",
+        verifier=Column(f"{dot}verifier"),
+        source=f"{dot}source",
+        split=f"{dot}split",
+    )
 
 
 CARRIERS: Registry[Carrier] = Registry("carrier")
@@ -46,7 +47,7 @@ to_verl = Carrier(
 to_verl_opsd = Carrier(
     "verl-opsd",
     forms.verl_opsd,
-    _fields("extra_info", solution="extra_info.solution"),
+    _fields("extra_info"),
     "data.train_files=FILE distillation.privileged_solution_key=extra_info.solution "
     "distillation.privileged_problem_key=extra_info.problem",
     view="reference_only",
@@ -55,7 +56,7 @@ to_verl_opsd = Carrier(
 to_openrlhf = Carrier(
     "openrlhf",
     forms.openrlhf,
-    _fields(solution="solution"),
+    _fields(),
     "--data.input_key input --data.label_key label --data.solution_key solution",
     view="reference_only",
 )
@@ -71,7 +72,7 @@ to_sdpg = Carrier(
 to_opsd = Carrier(
     "opsd",
     forms.opsd,
-    _fields(question="problem", solution="solution"),
+    _fields(),
     "the collator's problem_field and solution_field, as they are",
     view="reference_only",
 )
@@ -86,21 +87,21 @@ to_sdpo = Carrier(
 to_prime_rl = Carrier(
     "prime-rl",
     forms.prime_rl,
-    _fields("info", solution="info.demonstration"),
+    _fields("info"),
     '[orchestrator.algo] type = "opsd", demo_key = "demonstration"',
     view="reference_only",
 )
 to_tinker = Carrier(
     "tinker",
     forms.tinker,
-    _fields(solution="golden_response"),
+    _fields(),
     "questions are the column prompt, golden_answers the column golden_response",
     view="reference_only",
 )
 to_roll = Carrier(
     "roll",
     forms.roll,
-    _fields(solution="reference_solution"),
+    _fields(),
     "opsd_mode: true, opsd_solution_key: reference_solution",
     view="reference_only",
 )

@@ -50,7 +50,7 @@ def sdpg(entry: Entry) -> Row:
 
 def _verl_row(entry: Entry, prompt: list[dict[str, str]], **extra: Any) -> Row:
     problem = entry.problem
-    place = {"index": entry.number, "split": problem.split, "problem": problem.question}
+    place = {"index": entry.number, "problem": problem.question}
     return {
         "data_source": f"hdpo/{problem.source or 'problems'}",
         "prompt": prompt,

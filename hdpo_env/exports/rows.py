@@ -18,6 +18,7 @@ class Entry:
     problem: Problem
     prompt: Prompt
     context: str = field(repr=False)
+    is_plain: bool = False  # no privileged text anywhere in the row: the view is none
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -41,15 +42,23 @@ class Entry:
 
     @property
     def facts(self) -> Row:
-        """What a reward function needs to know, and what makes the problem whole again."""
+        """What a reward function needs to know, and what makes the problem whole again.
+
+        That is solution and hints too, in columns of their own that no system reads, unless the
+        export's view is none.
+        """
         hard = self.problem.difficulty
+        told = {"hints": list(self.problem.hints), "worked_solution": self.problem.solution}
         return {
             "problem_id": self.problem.id,
             "question": self.problem.question,
             "answers": list(self.problem.answers),
             "verifier": self.problem.verifier,
+            "source": self.problem.source,
+            "split": self.problem.split,
             "subject": self.problem.subject,
             "difficulty": None if hard is None or not isfinite(hard) else hard,
+            **({} if self.is_plain else told),
         }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from hdpo_env.problems.fieldmap import FIELD_MAPS, Column, FieldMap
 from hdpo_env.problems.readers import Row, Unreadable
 from hdpo_env.types import Problem
+from hdpo_env.verifiers.protocol import VERIFIERS
 
 
 class RowFault(Exception):  # noqa: N818 (it never leaves this room)
@@ -38,14 +39,14 @@ def problem_of(row: Row | Unreadable, columns: FieldMap, source: str, split: str
         "hints": _hints(row, columns),
         "subject": str(_value(row, columns, "subject") or ""),
         "id": _identity(row, columns),
+        "source": _word(row, columns, "source", source),
+        "split": _word(row, columns, "split", split),
+        "verifier": _verifier(row, columns),
     }
     _check_characters(texts)
     return Problem(
         answers=texts.pop("answer"),
-        source=source,
-        split=split,
         difficulty=_number(row, columns),
-        verifier=columns.verifier,
         **texts,
     )
 
@@ -96,9 +97,9 @@ def _answers(row: Row, columns: FieldMap) -> tuple[str, ...]:
         )
     several = value if isinstance(value, (list, tuple)) else [value]
     answers = tuple(_answer_text(v) for v in several)
-    if not any(answers):
+    if not any(map(str.strip, answers)):
         raise RowFault("answer", "it is empty", "give a gold answer or remove the row")
-    return tuple(a for a in answers if a)
+    return tuple(a for a in answers if a.strip())
 
 
 def _answer_text(value: Any) -> str:
@@ -108,7 +109,7 @@ def _answer_text(value: Any) -> str:
         raise RowFault("answer", "it is NaN or infinite", "give a number, or words for it")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return str(value)
 
 
 def _hints(row: Row, columns: FieldMap) -> tuple[str, ...]:
@@ -127,6 +128,26 @@ def _number(row: Row, columns: FieldMap) -> float | None:
     except (TypeError, ValueError):
         raise RowFault("difficulty", f"it is a {type(value).__name__}", "give a number") from None
     return number if number is not None and isfinite(number) else None
+
+
+def _word(row: Row, columns: FieldMap, name: str, default: str) -> str:
+    value = _value(row, columns, name)
+    if not isinstance(value, (str, type(None))):
+        raise RowFault(name, f"it is a {type(value).__name__}", "give a string, or leave it out")
+    return default if value is None else value
+
+
+def _verifier(row: Row, columns: FieldMap) -> str:
+    if isinstance(columns.verifier, str):
+        return columns.verifier
+    name = _word(row, columns, "verifier", "math")
+    if name not in VERIFIERS:
+        raise RowFault(
+            "verifier",
+            f"there is no verifier {name[:60]!r}",
+            f"name one of {', '.join(sorted(VERIFIERS))}, or install the package that adds it",
+        )
+    return name
 
 
 def _identity(row: Row, columns: FieldMap) -> str:

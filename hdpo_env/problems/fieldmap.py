@@ -46,6 +46,9 @@ def _descend(row: Any, path: str) -> Any:
 class FieldMap:
     """Which column feeds which field of a `Problem`; None leaves the field at its default.
 
+    ``verifier`` is the name of one for all rows, or a `Column` that names each row's own (``math``
+    where it is null). Rows without ``source`` and ``split`` have those of the load.
+
     >>> FieldMap(question="q", answer="a").answer.read({"q": "1+1?", "a": "2"})
     '2'
     """
@@ -58,7 +61,9 @@ class FieldMap:
     difficulty: Column | str | None = None
     hints: Column | str | None = None
     keep: Callable[[Mapping[str, Any]], bool] | None = None  # rows it refuses are not problems
-    verifier: str = "math"
+    verifier: Column | str = "math"
+    source: Column | str | None = None
+    split: Column | str | None = None
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -36,6 +36,9 @@ for _name, _map in {
         subject="subject",
         difficulty="difficulty",
         hints="hints",
+        verifier=Column("verifier"),
+        source="source",
+        split="split",
     ),
     "gsm8k": FieldMap(
         answer=Column("answer", after_hashes), solution=Column("answer", without_calculator)

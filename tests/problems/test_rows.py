@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from hdpo_env.errors import ConfigError, DataError, RegistryError
 from hdpo_env.problems import FIELD_MAPS, FieldMap, load_problems
 from hdpo_env.problems.fieldmap import Column
 from hdpo_env.problems.transforms import after_hashes, last_boxed, level_number, whole
+from hdpo_env.types import Problem
+from hdpo_env.verifiers import VERIFIERS
 
 GSM8K = {
     "question": "A coat takes 2 rolls of red cloth and half that much blue cloth. How many rolls?",
@@ -86,6 +89,56 @@ def test_plain_rows_and_pairs(tmp_path: Path) -> None:
     assert (problem.question, problem.gold, problem.solution) == ("q2", "27", "so 27")
 
 
+texts = st.text(min_size=1, max_size=20).filter(str.strip)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Problem,
+            texts,
+            st.lists(texts, min_size=1, max_size=3).map(tuple),
+            solution=st.none() | texts,
+            hints=st.lists(st.text(max_size=9), max_size=2).map(tuple),
+            source=st.text(max_size=9),
+            split=st.text(max_size=9),
+            subject=st.text(max_size=9),
+            difficulty=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+            verifier=st.sampled_from(sorted(VERIFIERS)),
+            id=st.text(max_size=9),
+        ),
+        max_size=4,
+        unique_by=lambda p: p.id,
+    )
+)
+def test_problems_come_back_equal_from_their_own_lines(problems: list[Problem]) -> None:
+    """`to_json` -> file -> `load_problems` loses no field: no verifier, source, split or hint."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.jsonl"
+        path.write_bytes("".join(p.to_json() + "\n" for p in problems).encode())
+        assert list(load_problems(path, strict=True).problems) == problems
+
+
+def test_a_row_decides_its_verifier(tmp_path: Path) -> None:
+    """A problem of exact answers is judged exactly after reading; other maps name one for all."""
+    row = {"question": "3+7+2", "answer": "02", "verifier": "exact"}
+    path = write(tmp_path / "v.jsonl", row, {**row, "question": "4", "verifier": None})
+    assert [p.verifier for p in load_problems(path).problems] == ["exact", "math"]
+    for text, name in (("", "math"), (",verifier=choice", "choice")):
+        report = load_problems(path, field_map=f"question=question,answer=answer{text}")
+        assert [p.verifier for p in report.problems] == [name] * 2
+
+
+def test_source_and_split_are_the_rows_own_where_it_names_them(tmp_path: Path) -> None:
+    """Otherwise those of the load, as for rows of other people's data."""
+    row = {"question": "q", "answer": "1", "source": "bench", "split": "test"}
+    path = write(tmp_path / "s.jsonl", row, {"question": "r", "answer": "1", "split": None})
+    found = [(p.source, p.split) for p in load_problems(path, split="eval").problems]
+    assert found == [("bench", "test"), ("s", "eval")]
+    own = "question=question,answer=answer,source=split"
+    assert [p.source for p in load_problems(path, field_map=own).problems] == ["test", "s"]
+
+
 BAD = [
     ('{"question": "q"', "(row)", "not JSON"),
     ("[1, 2]", "(row)", "it is a list"),
@@ -115,6 +168,11 @@ BAD = [
     ({"question": "q", "answer": "1", "difficulty": "hard"}, "difficulty", "it is a str"),
     ({"question": "q", "answer": "1", "solution": 3}, "solution", "it is a int"),
     ({"question": "q", "answer": "1", "id": [1]}, "id", "it is a list"),
+    ({"question": "q", "answer": "1", "verifier": "maths"}, "verifier", "no verifier 'maths'"),
+    ({"question": "q", "answer": "1", "verifier": "exact:x"}, "verifier", "no verifier 'exact:x'"),
+    ({"question": "q", "answer": "1", "verifier": ["math"]}, "verifier", "it is a list"),
+    ({"question": "q", "answer": "1", "source": 3}, "source", "it is a int"),
+    ({"question": "q", "answer": "1", "split": ["a"]}, "split", "it is a list"),
     ({"question": "good", "answer": "1"}, "id", "it is a duplicate"),
 ]
 
