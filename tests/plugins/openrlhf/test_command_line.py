@@ -47,7 +47,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
         "--train.dynamic_batch_enable", "--rollout.n_samples_per_prompt", "4",
         "--vllm.num_engines", "1", "--hdpo.teacher", "ema", "--sdpg.teacher", "frozen",
         "--ds.zero_stage", "3", "--ds.zpg", "8",
-        "--sdpg.view", "none", "--actor.model_name_or_path", str(tmp_path),
+        "--sdpg.view", "none", "--rlsd.mix", "0.3", "--actor.model_name_or_path", str(tmp_path),
     )  # fmt: skip
     assert code == 2
     for named in (
@@ -55,6 +55,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
         "--train.dynamic_batch_enable does not go with --plugin",
         "--plugin hdpo needs a verdict on every rollout",
         "--hdpo.teacher ema does not go with --ds.zpg 8",
+        "--rlsd.mix is a flag of the plugin rlsd, which was not chosen, and would do nothing",
         "--sdpg.*: distill weight is 0.001 but view is 'none'",
         f"--actor.model_name_or_path {tmp_path} reads images, and OpenRLHF then has a processor",
     ):
