@@ -91,7 +91,7 @@ def trainer_of(args, spec, rank):
     strategy.setup_distributed()
     actor = Actor(
         whole(path, args.ds.lora.rank) if spec.get("float32") else path,
-        attn_implementation="eager",
+        attn_implementation=spec.get("attention", "eager"),
         ds_config=strategy.get_ds_train_config(),
         temperature=args.rollout.temperature,
     )
