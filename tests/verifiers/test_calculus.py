@@ -113,3 +113,21 @@ def test_an_integral_buys_no_abstention() -> None:
     verifier = MathVerifier()
     for gold in ("5", r"\frac{\pi}{4}", "x+1", r"\{1,2\}", r"\infty"):
         assert verifier.verify(hard, gold).outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    "tower",
+    [
+        r"\prod_{k=1}^{10^{9}} k",
+        r"\sum_{k=1}^{10^{12}} 2^k",
+        r"\prod_{k=1}^{9^{9^{9}}} k",
+        r"\sum_{k=1}^{10^{6}} \frac{1}{k!}",
+        r"\lim_{x\to\infty} 10^{10^{x}}",
+        r"\int_0^{10^{9^9}} x\,dx",
+        r"\int_0^1 x^{10^{9}}\,dx",
+    ],
+)
+def test_signs_over_large_ranges_end_at_once(tower: str) -> None:
+    """They are wrong answers to a plain number, and nothing is timed out."""
+    with VerifierPool(MathVerifier(), workers=1, timeout_s=20.0) as pool:
+        assert pool.verify(rf"\boxed{{{tower}}}", "5").outcome is Outcome.WRONG

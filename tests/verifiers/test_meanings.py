@@ -42,6 +42,16 @@ _TABLE: dict[str, list[tuple[str, list[str], list[str]]]] = {
             [r"x=\frac{\pi}{3}+2k\pi, x=\frac{5\pi}{3}+2k\pi" + _K],
             [r"x=\frac{\pi}{3}+2k\pi" + _K, r"x=\pm\frac{2\pi}{3}+2k\pi" + _K],
         ),
+        (
+            r"x\equiv 1,5\pmod 6",
+            [r"x\equiv 5,1\pmod 6", r"x\equiv\pm1\pmod 6", r"6k\pm1, k\in\mathbb{Z}"],
+            [r"x\equiv 1,4\pmod 6", r"x\equiv 1,5\pmod{12}", r"x\equiv 1\pmod 6"],
+        ),
+        (
+            r"\text{all odd integers}",
+            ["2k+1" + _K, r"\{2m-1 : m\in\mathbb{Z}\}", r"n \equiv 1 \pmod 2"],
+            ["2k" + _K, "4k+1" + _K, "1", r"\text{all even integers}", r"2k+1, k \in \mathbb{N}"],
+        ),
         ("2k+1", [], ["2m-1", "2k-1", "2m-1" + _M]),  # a formula of the question's k
         (r"\frac{\pi}{4}+k\pi", [], [r"-\frac{3\pi}{4}+m\pi"]),  # neither says that k is whole
     ],

@@ -15,6 +15,7 @@ from hdpo_env.verifiers.compare.values import BINDERS, has_binder
 from hdpo_env.verifiers.parse.nodes import Node, Op, Sym, walk
 
 _TERMS = (20, 200)  # of a series or product, for its partial values
+_MOST_TERMS = 200  # of a sum or product that ends
 _CUTS = (10, 40)  # where an infinite range of integration is cut off
 _NEAR = (3, 6)  # decimal orders at which a limit is looked at
 _STEPS = frozenset({"floor", "ceil", "sgn", "mod", "gcd", "lcm"})
@@ -83,6 +84,8 @@ def _series(node: Op, body: Any, k: Any, bounds: list[Any], sp: Any) -> Any:
     """A sum or product, if its partial values draw near to it."""
     low, high = bounds
     is_sum = node.name == "sum"
+    if (high - low).is_number and high.is_finite and high - low > _MOST_TERMS:
+        raise TooBigError
     if is_sum:
         value = sp.summation(body, (k, low, high))
     else:

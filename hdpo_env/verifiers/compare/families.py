@@ -6,18 +6,32 @@ equal if, over a common multiple of all periods, each coset of one is a coset of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
+from typing import TypeGuard
 
 from hdpo_env.verifiers.compare.lists import expand_signs
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.rational import rational
 from hdpo_env.verifiers.compare.values import Leaf
-from hdpo_env.verifiers.parse.nodes import ONE, ZERO, Node, Num, Op, Sym, letters, substitute, walk
+from hdpo_env.verifiers.parse.nodes import (
+    ONE,
+    TWO,
+    ZERO,
+    Node,
+    Num,
+    Op,
+    Sym,
+    letters,
+    substitute,
+    walk,
+)
 
 _LETTERS = frozenset("klmnpqrst")
 _SOME = frozenset({"some integer", "any integer", "an integer", "integer"})
+_ODD = re.compile(r"(?:(?:all|any|every|the|set|of|an?) )*(odd|even)(?: integers?)?")
 _MOST = 24  # cosets of a side over the common period
 _MAX_RATIO = 60
 _CLOSE = Fraction(1, 10**9)
@@ -70,23 +84,25 @@ def _may_be(node: Node) -> bool:
     """A quick look: a residue class, an integer clause, or a multiple of pi or degrees."""
     return isinstance(node, Op) and any(
         (isinstance(n, Sym) and n.name in ("bbZ", "pi"))
-        or (isinstance(n, Op) and (n.name in ("mod", "deg") or n.data in _SOME))
+        or (isinstance(n, Op) and (n.name in ("mod", "deg", "text") or n.data in _SOME))
         for n in walk(node)
     )
 
 
 def _families(leaf: Leaf, node: Node) -> tuple[list[_Family], bool] | None:
     """The families that a node lists, and whether it says that they are."""
-    parts = _parts(node)
+    parts = _residues(_parts(node))
+    if len({p.args[1] for p in parts if _is_class(p)}) > 1 and not _is_choice(node):
+        return None  # x = 1 (mod 2), x = 2 (mod 3): both at once?
     said = [p for p in parts if _is_clause(p)]
     stated = [value for p in parts if not _is_clause(p) for value in expand_signs(p, False)]
     parameters = {arg for clause in said if isinstance(clause, Op) for arg in clause.args}
-    parameters = {arg for arg in parameters if isinstance(arg, Sym)} - {Sym("bbZ")}
+    parameters = {p for p in parameters if isinstance(p, Sym) and p.name != "bbZ"}
     found = [_family(leaf, value, parameters) for value in stated]
     families = [family for family in found if family is not None]
     if not families or len(families) < len(found) or len(parameters) > 1:
         return None
-    is_said = bool(parameters) or all(isinstance(v, Op) and v.name == "mod" for v in stated)
+    is_said = bool(parameters) or all(_is_class(v) or _parity(v) is not None for v in stated)
     return families, is_said
 
 
@@ -107,6 +123,31 @@ def _parts(node: Node) -> tuple[Node, ...]:
     return (node,)
 
 
+def _is_class(node: Node) -> TypeGuard[Op]:
+    return isinstance(node, Op) and node.name == "mod"
+
+
+def _is_choice(node: Node) -> bool:
+    return isinstance(node, Op) and node.data == "or"
+
+
+def _residues(parts: tuple[Node, ...]) -> tuple[Node, ...]:
+    """``x = 1, 5 (mod 6)``: the modulus behind a list is that of all its numbers."""
+    *first, last = parts
+    if not first or not _is_class(last) or any(map(_is_class, first)):
+        return parts
+    values = [p.args[1] if isinstance(p, Op) and p.data == "equiv" else p for p in first]
+    if any(letters(value) for value in values):
+        return parts
+    return (*(Op("mod", (value, last.args[1])) for value in values), last)
+
+
+def _parity(node: Node) -> Node | None:
+    """The remainder by two of "all odd integers" or "even"."""
+    found = _ODD.fullmatch(node.data) if isinstance(node, Op) and node.name == "text" else None
+    return None if found is None else ONE if found.group(1) == "odd" else ZERO
+
+
 def _is_clause(node: Node) -> bool:
     """``k in Z``, all of it, or "some integer k"."""
     if isinstance(node, Op) and node.name == "unit":
@@ -119,7 +160,7 @@ def _is_clause(node: Node) -> bool:
     return node.name == "rel" and node.data == "in" and last == Sym("bbZ")
 
 
-def _family(leaf: Leaf, node: Node, parameters: set[Node]) -> _Family | None:
+def _family(leaf: Leaf, node: Node, parameters: set[Sym]) -> _Family | None:
     if isinstance(node, Op) and node.name == "mod":
         return None if letters(node) else _Family(node.args[0], node.args[1])
     name = None
@@ -127,6 +168,8 @@ def _family(leaf: Leaf, node: Node, parameters: set[Node]) -> _Family | None:
         name, node = node.args
         if not isinstance(name, Sym):
             return None
+    if (rest := _parity(node)) is not None:
+        return _Family(rest, TWO, name)
     names = letters(node)
     if len(names) != 1:
         return None

@@ -33,6 +33,7 @@ _MONTHS = frozenset(
     ["january", "february", "march", "april", "may", "june", "july", "august", "september",
      "october", "november", "december"]
 )  # fmt: skip
+_ALL_PRIMES = re.compile(r"^(?:all|any|every) (?=(?:odd |even )?prime)")
 _EXTREME = re.compile(r"(min|max)(?:imum)?(?: value)?")
 _NAMES = {"i": "bbZ", "n": "bbN", "q": "bbQ", "r": "bbR", "c": "bbC"}
 _MINIMUM, _MAXIMUM = Op("text", (), "min"), Op("text", (), "max")
@@ -50,7 +51,7 @@ def text(node: Op) -> Node:
         return Op("text", (), "permutations")
     found = _SET.fullmatch(node.data)
     if found is None:
-        return node
+        return Op("text", (), _ALL_PRIMES.sub("", node.data))
     sign, name = found.groups()
     letter = "q" if name.startswith("ra") else name[0]
     if sign is None:
