@@ -17,15 +17,15 @@ from hdpo_env.verifiers.extract.turns import told
 
 _BOLD_LINE = re.compile(r"[*]{2}([^*\n]+)[*]{2}\.?")
 _CONCLUSION = re.compile(
-    r"\b(?:so|thus|therefore|hence|total|altogether|finally|conclude|gives?|get|result|equals?|"
+    r"\b(?:so|thus|therefore|hence|total|altogether|finally|conclude|gives?|gets?|result|equals?|"
     r"final|obtain|makes)\b|=|\\therefore|∴",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"(?:(?:so|thus|therefore|hence|finally)\b[,:\s]*|∴\s*)+", re.IGNORECASE)
 _TENTATIVE = re.compile(
     r"\b(?:let|suppose|assume|if|consider|try|next|first|step|case|maybe|perhaps|probably|might|may|"
-    r"guess|could|would|should|want|given|or|not|about|at least|at most|more than|less than|between|"
-    r"i|we|you)\b|\?",
+    r"guess|could|would|should|want|given|or|not|about|at least|at most|more than|less than|"
+    r"between|i(?!\.e)|we|you|\w+n['’]t)\b|\?",
     re.IGNORECASE,
 )
 _EMPHASIS = re.compile(r"(?<![\w*])[*]{2}([^*\n]{1,80})[*]{2}(?![\w*:])")
@@ -37,8 +37,10 @@ _REFUSAL = re.compile(
     r"give up|impossible to (?:say|tell|determine)|not enough information)\b",
     re.IGNORECASE,
 )
+_CARDINAL = r"\d(?!\d*(?:st|nd|rd|th)\b)"
 _NUMBER = re.compile(
-    r"\d{1,2}:\d{2}(?:\s*[AaPp]\.?[Mm]\b\.?)?|[-+−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?\s?%?"
+    r"\d{1,2}:\d{2}(?:\s*[AaPp]\.?[Mm]\b\.?)?"
+    r"|[-+−]?\$?(?!\d+(?:st|nd|rd|th)\b)\d[\d,]*(?:\.\d+)?(?:/\d+)?(?:\s?%)?"
 )
 _CHOICE = re.compile(
     r"\b(?i:option|choice|letter)\s+(?:is\s+)?[*(]*([A-J])\b(?!['’])"
@@ -50,7 +52,7 @@ _CHOICE = re.compile(
 _YES_NO = re.compile(r"(?:so|thus|therefore|hence)?[,\s]*(yes|no)\b,", re.IGNORECASE)
 _COPULA = re.compile(
     r"(?:\b(?:is|are|was|were|equals?|be|becomes?|reduces to|comes to|i\.e\.|namely)(?=[\s*$(])"
-    r"|[=→⇒]|(?<!\d):(?=\s))"
+    r"|[=→⇒]|(?<![\d\s]):(?=\s))"
     r"[\s,]*(?:(?:thus|then|therefore|hence|always|simply|just|exactly|an?|the|only)\s+)*"
 )
 _LINKS = {"and", "or"}
@@ -107,7 +109,7 @@ def said_in(sentence: str) -> str | None:
 def _equal_to(sentence: str) -> str | None:
     """What stands behind the last "is" or "=" that is followed by an answer; lists stay whole."""
     spans = [(m.start(), m.end()) for m in formulas(sentence)]
-    has_quantity = re.search(r"\d", sentence) is not None
+    has_quantity = re.search(_CARDINAL, sentence) is not None
     found = None
     for copula in _COPULA.finditer(sentence):
         if any(start < copula.start() < end for start, end in spans):
@@ -116,8 +118,8 @@ def _equal_to(sentence: str) -> str | None:
         spoken = {word.lower() for word in words(rest)}
         if "=" not in copula.group() and spoken & _LINKS and spoken <= _LINKS:
             return rest
-        if has_quantity and not re.search(r"[\d$\\]", rest):
-            continue
+        if has_quantity and not re.search(r"[\d$\\]|^[A-Z][a-z]+$", rest):
+            continue  # "is needed" beside an amount; but "will be Friday"
         found = _leading(rest) or found
     return found
 

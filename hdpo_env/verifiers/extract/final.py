@@ -7,10 +7,12 @@ r"""The rule that picks the final answer of a completion.
    by are a second statement of the answer and must agree with it, or the answer is AMBIGUOUS. A
    word of correction in between ("wait", "actually") makes the last box win.
 3. "lenient" only: an explicit statement behind the last box ("the final answer is 9", ``####``)
-   must agree with the box. Without a box, that statement is the answer, then the "answer" of a
-   JSON object on the last line, then the one thing in bold of the last sentence, then a short lone
-   line, then what the last sentence concludes, or the only quantity that it states. A refusal
-   states no answer, and neither does a sentence that supposes, plans or hedges.
+   must agree with the box. Without a box, that statement is the answer; else what the end of the
+   response concludes (`extract.conclusion`), once other turns, checks that change nothing and
+   courtesies are taken off (`extract.turns`): the "answer" of a JSON object, the choice or the one
+   thing in bold of the last sentence, a short lone line, what that sentence says something is or
+   equals, its only quantity. A refusal states no answer, and neither does a sentence that
+   supposes, plans, asks or hedges.
 4. A completion cut by its token limit has only what a closed box says.
 """
 
@@ -81,6 +83,7 @@ def _unboxed(text: str) -> str | None:
     """What a text without a box announces, or else concludes; open reasoning concludes nothing."""
     turn = first_turn(text)
     if announced := marked(turn):
+        announced = announced.split(", i.e.")[0]
         if letter := _LETTER.fullmatch(announced):
             return letter.group(1)
         told = said_in(announced) if _VERB.search(announced) and is_prose(announced) else None

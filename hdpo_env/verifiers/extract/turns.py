@@ -8,7 +8,8 @@ from hdpo_env.verifiers.extract.phrases import last_sentence
 
 _END = re.compile(r"</s>|<\|(?:im_end|eot_id|endoftext|end_of_text|end)\|>|<end_of_turn>")
 _NEXT = re.compile(
-    r"\n\s*(?:\[INST\]|(?:Q|Question|Problem|Exercise|Human|User)\s*\d*\s*:)", re.IGNORECASE
+    r"\n[ \t*#>]{0,8}(?:\[INST\]|(?:Q|Question|Problem|Exercise|Human|User)\s*\d*\s*:)",
+    re.IGNORECASE,
 )
 _CHECK = re.compile(
     r"\n[ \t>*_#(]*(?:let me |let's |(?:\w+ing )?to )?(?:double[- ]?|sanity[- ])?"
@@ -30,7 +31,7 @@ _QED = re.compile(
     r"[\s$]*(?:\\blacksquare|\\square|\\Box|\\qed(?:symbol)?|[∎■□✓✅]|\bQ\.?E\.?D\b)[\s$.]*\Z"
 )
 _ASIDE = re.compile(
-    r"(?<=[.!?\n])\s*[*_]*\((?:[^()]|\([^()]*\))*\)[*_.]*\s*\Z|\n\s*-{3,}[^\n]*\Z|[^\w\s$.)}\]*%°\\]+\Z"
+    r"(?<=[.!?\n])\s*[*_]*\((?:[^()]|\([^()]*\))*\)[*_.]*\s*\Z|\n\s*-{3,}[^\n]*\Z|[^\w\s$.)}\]*%°\\?!'\"]+\Z"
 )
 _SHORT = 80
 _LAST = 6  # sentences taken off the end, at most
@@ -46,7 +47,7 @@ def first_turn(text: str) -> str:
     text = text[: end.start()] if (end := _END.search(text)) else text
     following = _NEXT.search(text)
     if following and text[: following.start()].strip():
-        return text[: following.start()]
+        return text[: following.start()].rstrip()
     return text
 
 
