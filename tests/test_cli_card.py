@@ -20,16 +20,113 @@ def _write(path: Path, counts: list[int]) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("counts", "doubtful"), [([1, 2, 1, 2], True), ([0, 0, 0, 3, 8], False)])
-def test_the_card_doubts_what_the_screen_doubts(
-    counts: list[int], doubtful: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+CORNERS = ("0.001", "1e+04", "10000", "9999", "nan", "inf", "Infinity", "-0.0")
+
+
+@pytest.mark.parametrize(
+    ("counts", "threshold", "limit"),
+    [
+        ([1, 2, 1, 2], 0, None),
+        ([0] * 200, 0, 0.0151),
+        ([0] * 200, 3, 0.0151),
+        ([0] * 200, 100, 0.0151),
+        ([0] * 3, 3, None),
+        ([8] * 20, 0, None),
+    ],
+)
+def test_no_number_is_the_corner_of_a_box(
+    counts: list[int],
+    threshold: int,
+    limit: float | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A prior at the edge of its box is called unsure on both, above the budget made of it too."""
+    """Where the counts leave the prior open: a limit if there is one below 1, and no budget.
+
+    200 cliffs of 200: 1 - .05^(1/200) = .0149 of groups may be none, so .0149 / .9851 = .0151.
+    """
     path = _write(tmp_path / "r.jsonl", counts)
+    words = ["cliffs", str(path), "--threshold", str(threshold), "--card", str(tmp_path / "card")]
+    assert main(words) == 0
+    screen = " ".join(capsys.readouterr().out.split())
+    text = (tmp_path / "card" / "card.md").read_text()
+    card = json.loads((tmp_path / "card" / "card.json").read_text())
+    assert card["budget"] == []
+    assert [card["facts"]["posterior"][n] for n in ("a", "b", "p_not_cliff")] == [None] * 3
+    assert "What a step buys" not in text
+    for shown in (screen, text):
+        assert DOUBT in shown
+        assert ("At most" in shown) is (limit is not None)
+        if limit is not None:
+            assert f"At most {limit:.4f} of the cliffs" in shown
+        assert not [corner for corner in CORNERS if corner in shown]
+
+
+def test_what_the_counts_say_is_on_screen_and_card_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A prior with a top is told on both, with a budget and without doubt."""
+    path = _write(tmp_path / "r.jsonl", [0, 0, 0, 3, 8])
     assert main(["cliffs", str(path), "--card", str(tmp_path / "card")]) == 0
-    assert (DOUBT in capsys.readouterr().out) is doubtful
-    sure, bought = (tmp_path / "card" / "card.md").read_text().split("## How sure")[1].split("## ")
-    assert (DOUBT in sure, DOUBT in bought) == (doubtful, doubtful)
+    screen = " ".join(capsys.readouterr().out.split())
+    text = (tmp_path / "card" / "card.md").read_text()
+    sentence = text.split("## How sure")[1].split("##")[0].strip()
+    assert sentence.startswith("Pass rates look like Beta(")
+    assert sentence in screen
+    assert DOUBT not in text
+    assert "What a step buys" in text
+
+
+def test_the_order_of_lines_changes_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four group sizes once each: any order of the lines gives one card, and the larger size."""
+    sizes = {"a": (0, 1), "b": (1, 4), "c": (0, 16), "d": (8, 8)}
+    rows = [{"problem_id": p, "verdict": k < c} for p, (c, n) in sizes.items() for k in range(n)]
+    cards = []
+    for number, order in enumerate((rows, rows[::-1], rows[7:] + rows[:7])):
+        path = tmp_path / "r.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in order))
+        assert main(["cliffs", str(path), "--card", str(tmp_path / str(number))]) == 0
+        card = json.loads((tmp_path / str(number) / "card.json").read_text())
+        card["facts"]["never_solved"].sort()
+        cards.append(card)
+    assert cards[0] == cards[1] == cards[2]
+    assert cards[0]["facts"]["posterior"]["group_size"] == 16
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([{"problem_id": 1, "verdict": False}] * 8, "one problem does not say"),
+        ([{"problem_id": i, "verdict": False} for i in range(8)], "one rollout a group"),
+        ([{"problem_id": i // 4, "verdict": None} for i in range(8)], "no rollout was judged"),
+        (
+            [{"problem_id": i // 4, "step": i // 2, "verdict": i == 0} for i in range(8)],
+            "several steps, so of several policies",
+        ),
+        (
+            [
+                {"problem_id": i, "step": 0, "num_correct": 0, "num_wrong": 10**9,
+                 "num_abstained": 0}
+                for i in range(2)
+            ],
+            "a group has 1,000,000,000 rollouts",
+        ),
+    ],
+)  # fmt: skip
+def test_a_missing_section_says_why(
+    rows: list[dict], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a posterior there is a reason on the card and among the facts."""
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["cliffs", str(path), "--json", "--card", str(tmp_path / "card")]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["posterior"] is None
+    assert why in facts["no_posterior"]
+    assert why in (tmp_path / "card" / "card.md").read_text()
 
 
 def test_a_threshold_reaches_every_number(
@@ -50,7 +147,7 @@ def test_a_threshold_reaches_every_number(
     assert strict["p_not_cliff"] == pytest.approx(prior.updated(0, 8).p_not_cliff(8))
     assert loose["p_not_cliff"] == pytest.approx(Retry(prior, 8, 1).escape_rate)
     for text, facts in zip(printed, (strict, loose), strict=True):
-        assert f"in the next 8 with probability {facts['p_not_cliff']:.2f}" in " ".join(
+        assert f"in the next 8 with probability {facts['p_not_cliff']:.4f}" in " ".join(
             text.split()
         )
     [few], [many] = ([r for r in c["budget"] if r["group_size"] == 8] for c in cards)

@@ -14,7 +14,14 @@ from hdpo_env.cliffs.groups import (
     states_an_answer,
 )
 from hdpo_env.cliffs.ledger import LedgerWriter
-from hdpo_env.cliffs.posterior import BudgetRow, PriorFit, Retry, fit_prior, plan_budget
+from hdpo_env.cliffs.posterior import (
+    BudgetRow,
+    PriorFit,
+    Retry,
+    escape_limit,
+    fit_prior,
+    plan_budget,
+)
 from hdpo_env.cliffs.sampler import CliffSampler
 from hdpo_env.cliffs.summary import Ledger, read_ledger
 from hdpo_env.cliffs.transitions import EscapeTime, Transition
@@ -37,6 +44,7 @@ __all__ = [
     "Beta",
     "PriorFit",
     "fit_prior",
+    "escape_limit",
     "Retry",
     "BudgetRow",
     "plan_budget",

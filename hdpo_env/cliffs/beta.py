@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf, isfinite, lgamma, log, log1p
+from math import exp, expm1, fsum, inf, isfinite, lgamma, log, log1p
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.stats import Estimate
@@ -51,34 +51,54 @@ class Beta:
         return exp(self._log_all_fail(k))
 
     def _log_all_fail(self, k: int) -> float:
-        return sum(log1p(-self.a / (self.a + self.b + j)) for j in range(k))
+        # A chance of failure near 1 keeps its digits in one form, a tiny one in the other.
+        return sum(
+            log1p(-self.a / (self.a + self.b + j))
+            if self.a < self.b + j
+            else log(self.b + j) - log(self.a + self.b + j)
+            for j in range(k)
+        )
 
     def p_all_pass(self, k: int) -> float:
         """``E[p^k]``, the chance that a group of k is saturated; 1 for k = 0."""
         return Beta(self.b, self.a).p_all_fail(k)
 
-    def p_at_most(self, num_correct: int, k: int) -> float:
-        """The chance that no more than this many of k new rollouts succeed (beta-binomial).
+    def log_masses(self, upto: int, k: int) -> list[float]:
+        """The logarithms of the chances that 0, 1, ... ``upto`` of k new rollouts succeed.
 
-        ``sum over c <= num_correct of C(k, c) B(a + c, b + k - c) / B(a, b)``; 1 from k on.
+        ``C(k, c) B(a + c, b + k - c) / B(a, b)``, the beta-binomial; ``upto`` is at most k.
+        """
+        logs = [self._log_all_fail(k)]
+        for c in range(upto):
+            odds = log((k - c) / (c + 1)) + log(self.a + c) - log(self.b + k - c - 1)
+            logs.append(logs[-1] + odds)
+        return logs
+
+    def p_at_most(self, num_correct: int, k: int) -> float:
+        """The chance that no more than this many of k new rollouts succeed; 1 from k on.
 
         >>> round(Beta(1, 1).p_at_most(1, k=4), 9)  # of 0 to 4 successes each is as likely
         0.4
         """
         if num_correct >= k:
             return 1.0
-        # Term by term in logarithms: the first may be too small for a float where the sum is not.
-        term = self._log_all_fail(k)
-        total = exp(term)
-        for c in range(num_correct):
-            odds = (k - c) * (self.a + c) / ((c + 1) * (self.b + k - c - 1))
-            term += log(odds)
-            total += exp(term)
-        return min(1.0, total)
+        return min(1.0, fsum(map(exp, self.log_masses(num_correct, k))))
+
+    def p_above(self, num_correct: int, k: int) -> float:
+        """The chance that more than this many of k new rollouts succeed; 0 from k on.
+
+        Summed itself and not taken from 1, so that rare events keep their digits.
+
+        >>> Beta(1e-9, 1.0).p_above(3, k=8) > 0
+        True
+        """
+        if num_correct >= k:
+            return 0.0
+        return Beta(self.b, self.a).p_at_most(k - num_correct - 1, k)
 
     def p_not_cliff(self, k: int) -> float:
         """The chance that at least one of k new rollouts succeeds."""
-        return 1.0 - self.p_all_fail(k)
+        return -expm1(self._log_all_fail(k))
 
     def expected_rollouts(self, limit: int) -> float:
         """Rollouts drawn until the first success when giving up after ``limit``.

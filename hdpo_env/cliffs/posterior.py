@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log
+from math import exp, inf, log
 
 import numpy as np
 
@@ -24,8 +24,8 @@ _LOG_BOUNDS = (log(1e-3), log(1e4))
 class PriorFit:
     """A prior fitted by maximum likelihood.
 
-    ``is_bounded`` tells that the likelihood kept rising towards the edge of the search box, as it
-    does when all pass rates look alike or nothing was ever solved: read the prior with care.
+    ``is_bounded`` tells that no prior in the search box is likeliest, as when all pass rates look
+    alike or nothing was ever solved: the numbers are then those of the box and not of the data.
     """
 
     prior: Beta
@@ -62,7 +62,42 @@ def fit_prior(counts: Iterable[tuple[int, int]]) -> PriorFit:
     point = _climb(likelihood, _grid_start(likelihood))
     a, b = np.exp(point)
     edge = np.isclose(point, _LOG_BOUNDS[0]) | np.isclose(point, _LOG_BOUNDS[1])
-    return PriorFit(Beta(float(a), float(b)), likelihood.value(point), len(data), bool(edge.any()))
+    reached = likelihood.value(point)
+    # A ridge that is flat all the way to one common pass rate has no top, wherever a climb ends.
+    is_bounded = bool(edge.any()) or _common_rate(data) >= reached - _FLAT
+    return PriorFit(Beta(float(a), float(b)), reached, len(data), is_bounded)
+
+
+def escape_limit(num_open: int, num_groups: int, confidence: float = 0.95) -> float:
+    """The share of cliffs that would be none at the next look of the same size is at most this.
+
+    ``num_open`` of ``num_groups`` problems' groups were no cliffs. Two groups of one problem could
+    change places, so ``P(cliff, then none) = P(none, then cliff) <= q`` and ``P(none | cliff) <=
+    q / (1 - q)``, whatever the pass rates are; q is Clopper and Pearson's upper limit (Biometrika
+    26, 1934) of the share of groups that are no cliffs. 1 says nothing.
+
+    Raises:
+        ConfigError: the confidence is outside (0, 1).
+        DataError: the counts are impossible, or there is no group.
+
+    >>> round(escape_limit(0, 200), 4), escape_limit(0, 3), escape_limit(5, 5)
+    (0.0151, 1.0, 1.0)
+    """
+    if not 0 <= num_open <= num_groups or not num_groups:
+        raise DataError(f"{num_open} of {num_groups} groups is impossible: give counts of groups")
+    if num_open == num_groups:
+        return 1.0
+    q = Beta(num_open + 1, num_groups - num_open).quantile(confidence)
+    return min(1.0, q / (1 - q))
+
+
+_FLAT = 1e-6  # nats: less than that is no difference between two likelihoods
+
+
+def _common_rate(data: np.ndarray) -> float:
+    # The likelihood if all problems had one pass rate, to which priors tend as a and b grow.
+    correct, wrong = data.sum(axis=0).tolist()
+    return sum(n * log(n / (correct + wrong)) for n in (correct, wrong) if n)
 
 
 class _Likelihood:
@@ -168,12 +203,10 @@ class Retry:
     def beliefs(self) -> list[tuple[float, Beta]]:
         """The weights, which sum to 1, and what is believed with each number of successes."""
         most = min(self.threshold, self.k - 1)  # with k of k a group is saturated
-        upto = [self.prior.p_at_most(c, self.k) for c in range(most + 1)]
-        weights = [high - low for low, high in zip([0.0, *upto], upto, strict=False)]
+        logs = self.prior.log_masses(most, self.k)
+        weights = [exp(x - max(logs)) for x in logs]  # no float may hold the chances themselves
         after = [self.prior.updated(c, self.k - c) for c in range(most + 1)]
-        if upto[-1] == 0:  # too rare for a float: the most successes are then the likeliest
-            return [(1.0, after[-1])]
-        return [(w / upto[-1], belief) for w, belief in zip(weights, after, strict=True)]
+        return [(w / sum(weights), belief) for w, belief in zip(weights, after, strict=True)]
 
     @property
     def pass_rate(self) -> float:
@@ -184,7 +217,7 @@ class Retry:
     def escape_rate(self) -> float:
         """The chance that the next k have more than ``threshold`` successes."""
         most = min(self.threshold, self.k - 1)
-        return sum(w * (1.0 - belief.p_at_most(most, self.k)) for w, belief in self.beliefs)
+        return sum(w * belief.p_above(most, self.k) for w, belief in self.beliefs)
 
     @property
     def expected_rollouts(self) -> float:
@@ -206,12 +239,12 @@ class BudgetRow:
     saturated_rate: float
     num_mixed: float  # expected groups with a policy gradient
     escape_rate: float  # chance that a cliff is none when the same prompt is sampled once more
-    cost_per_escape: float  # rollouts spent on such retries for each cliff that opens
+    cost_per_escape: float  # rollouts spent on such retries for each cliff that opens; inf if none
 
     @property
     def mixed_rate(self) -> float:
         """The chance that a group has both outcomes."""
-        return 1.0 - self.cliff_rate - self.saturated_rate
+        return max(0.0, 1.0 - self.cliff_rate - self.saturated_rate)
 
 
 def plan_budget(
@@ -251,7 +284,7 @@ def _row(prior: Beta, num_prompts: int, k: int, threshold: int) -> BudgetRow:
         num_prompts=num_prompts,
         cliff_rate=cliff,
         saturated_rate=saturated,
-        num_mixed=num_prompts * (1 - cliff - saturated),
+        num_mixed=num_prompts * max(0.0, 1 - cliff - saturated),
         escape_rate=escape,
-        cost_per_escape=retry.expected_rollouts / escape,
+        cost_per_escape=retry.expected_rollouts / escape if escape else inf,
     )

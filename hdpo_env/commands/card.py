@@ -10,16 +10,14 @@ from typing import Any
 
 from hdpo_env.cliffs import Beta, plan_budget
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
+from hdpo_env.commands.cliff_facts import told_posterior
 from hdpo_env.commands.tally import Tally
 from hdpo_env.stats import pass_at_k_over_problems
 
 VERSION = 1
+MOST_K = 1024  # of the pass@k on a card
 GROUP_SIZES = (4, 8, 16, 32, 64)  # between which the budget lets choose
 _MAX_IDS = 20
-_DOUBT = (
-    "The counts do not pin the distribution of pass rates down, and everything below follows from "
-    "it: take it as a rough guide."
-)
 
 
 def card_of(
@@ -36,11 +34,11 @@ def card_of(
     """
     posterior = facts["posterior"]
     budget = []
-    if posterior is not None:
+    if posterior is not None and not posterior["is_bounded"]:
         prior = Beta(posterior["a"], posterior["b"])
         sizes = [k for k in GROUP_SIZES if k <= num_rollouts]
         budget = [
-            asdict(row)
+            asdict(row) | {"cost_per_escape": row.cost_per_escape if row.escape_rate else None}
             for row in plan_budget(
                 prior,
                 num_rollouts=num_rollouts,
@@ -74,7 +72,8 @@ def _pass_at_k(tally: Tally) -> dict[str, list[float]] | None:
     if not counts:
         return None
     least = min(n for n, _ in counts)
-    ks = [2**i for i in range(least.bit_length()) if 2**i <= least]
+    ks = [2**i for i in range(min(least, MOST_K).bit_length())]
+    counts.sort()  # sums of floats depend on their order, and lines come in any
     return {str(k): list(pass_at_k_over_problems(counts, k)) for k in ks}
 
 
@@ -89,7 +88,9 @@ def markdown(card: Mapping[str, Any]) -> str:
             [(k, f"{r['groups']:,}", f"{r['rate']:.4f}") for k, r in facts["kinds"].items()],
         ),
     ]
-    if card["pass_at_k"]:
+    if not card["pass_at_k"]:
+        parts += ["## Coverage", f"pass@k cannot be told: {_why_no_coverage(facts)}."]
+    else:
         rows = [
             (f"pass@{k}", f"{v:.4f}", f"{lo:.4f} to {hi:.4f}")
             for k, (v, lo, hi) in card["pass_at_k"].items()
@@ -110,11 +111,9 @@ def markdown(card: Mapping[str, Any]) -> str:
             f"Phantom gradient: in {rate:.3f} of the cliffs failures were rewarded differently, "
             "which trains form or length."
         )
-    if facts["posterior"]:
-        parts += ["## How sure", _posterior(facts["posterior"])]
+    parts += ["## How sure", told_posterior(facts)]
     if card["budget"]:
-        doubt = [_DOUBT] if facts["posterior"]["is_bounded"] else []
-        parts += ["## What a step buys", *doubt, _budget(card["budget"])]
+        parts += ["## What a step buys", _budget(card["budget"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,15 +140,10 @@ def _opening(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _posterior(posterior: Mapping[str, Any]) -> str:
-    k = posterior["group_size"]
-    doubt = " (the counts do not pin it down)" if posterior["is_bounded"] else ""
-    return (
-        f"Pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}){doubt}. A cliff "
-        f"of {k} rollouts is none in the next {k} with probability "
-        f"{posterior['p_not_cliff']:.2f}; one rollout of it succeeds with probability "
-        f"{posterior['cliff_pass_rate']:.4f}."
-    )
+def _why_no_coverage(facts: Mapping[str, Any]) -> str:
+    if facts["pass_rate"] is None:
+        return "no rollout was judged"
+    return "the rollouts are of several steps, so of several policies"
 
 
 def _few(threshold: int) -> str:
@@ -165,7 +159,7 @@ def _budget(budget: list[Mapping[str, Any]]) -> str:
             f"{row['cliff_rate']:.3f}",
             f"{row['num_mixed']:.1f}",
             f"{row['escape_rate']:.3f}",
-            f"{row['cost_per_escape']:.0f}",
+            _told_cost(row["cost_per_escape"]),
         )
         for row in sorted(budget, key=lambda row: row["group_size"])
     ]
@@ -178,6 +172,12 @@ def _budget(budget: list[Mapping[str, Any]]) -> str:
         "rollouts for one",
     )
     return _table(head, rows)
+
+
+def _told_cost(rollouts: float | None) -> str:
+    if rollouts is None:
+        return "none opens"
+    return f"{rollouts:,.0f}" if rollouts < 1e6 else "more than a million"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

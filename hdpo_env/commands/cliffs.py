@@ -13,7 +13,7 @@ import tyro
 
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.card import GROUP_SIZES, card_of, counted, write_card
-from hdpo_env.commands.cliff_facts import summarize
+from hdpo_env.commands.cliff_facts import summarize, told_posterior
 from hdpo_env.commands.details import Details, causes, read_details, suspects
 from hdpo_env.commands.line_options import LineOptions, format_of, warn
 from hdpo_env.commands.places import check_out
@@ -138,8 +138,8 @@ def _print_table(facts: dict[str, Any]) -> None:
     )
     if facts["group_size"][1] == 1:
         console.print("Every group has one rollout: a cliff is then only a wrong answer.")
-    if posterior := facts["posterior"]:
-        console.print(_posterior_sentence(posterior), soft_wrap=True)
+    else:
+        console.print(told_posterior(facts), soft_wrap=True)
     if found := facts.get("causes"):
         console.print(_causes_table(found))
     if ids := facts.get("suspected_wrong_golds"):
@@ -179,13 +179,3 @@ def _causes_table(found: dict[str, int]) -> Table:
     for name, number in found.items():
         table.add_row(ABOUT[Cause(name)], f"{number:,}", REMEDY[Cause(name)])
     return table
-
-
-def _posterior_sentence(posterior: dict[str, Any]) -> str:
-    k = posterior["group_size"]
-    doubt = " (the counts do not pin it down)" if posterior["is_bounded"] else ""
-    return (
-        f"pass rates look like Beta({posterior['a']:.3g}, {posterior['b']:.3g}){doubt}: a cliff of "
-        f"{k} rollouts is none in the next {k} with probability {posterior['p_not_cliff']:.2f}, "
-        f"and a rollout of it succeeds with probability {posterior['cliff_pass_rate']:.4f}"
-    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
-from math import lgamma
+from math import comb, copysign, inf, lgamma
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdpo_env.cliffs.beta import Beta
-from hdpo_env.cliffs.posterior import Retry, _Likelihood, fit_prior, plan_budget
+from hdpo_env.cliffs.posterior import Retry, _Likelihood, escape_limit, fit_prior, plan_budget
 from hdpo_env.errors import ConfigError, DataError
 
 TRUTH = Beta(0.4, 1.2)  # a U-shaped set of pass rates, as hard mathematics shows
@@ -223,3 +224,68 @@ def test_larger_groups_have_fewer_cliffs_and_fewer_prompts() -> None:
     assert [r.num_mixed for r in rows] == sorted((r.num_mixed for r in rows), reverse=True)
     with pytest.raises(ConfigError, match="group size 2048 does not fit"):
         plan_budget(TRUTH, num_rollouts=1024, group_sizes=[2048])
+
+
+def exact_above(a: Fraction, b: Fraction, most: int, k: int) -> Fraction:
+    """P(more than ``most`` of k succeed) in fractions."""
+    total = Fraction(0)
+    for c in range(most + 1, k + 1):
+        term = Fraction(comb(k, c))
+        for i in range(c):
+            term *= a + i
+        for i in range(k - c):
+            term *= b + i
+        for i in range(k):
+            term /= a + b + i
+        total += term
+    return total
+
+
+@pytest.mark.parametrize("most", [0, 3, 6])
+@pytest.mark.parametrize("a", [Fraction(1, 10), Fraction(1, 10**12)])
+def test_rare_escapes_keep_their_digits(a: Fraction, most: int) -> None:
+    """The upper tail in exact fractions, to 1e-9 of itself: 1 minus the lower one loses it all."""
+    b = Fraction(10**4)
+    expected = float(exact_above(a, b, most, 8))
+    assert 0 < expected < 1e-4
+    assert Beta(float(a), float(b)).p_above(most, 8) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_retry_that_never_opens_costs_without_end() -> None:
+    """A cliff of at most three of four that cannot have four: inf rollouts, no division by 0."""
+    [row] = plan_budget(Beta(1e-300, 1e300), num_rollouts=8, group_sizes=[4], threshold=3)
+    assert (row.escape_rate, row.cost_per_escape) == (0.0, inf)
+    assert row.num_mixed == 0.0
+    assert copysign(1, row.num_mixed) == 1
+
+
+@pytest.mark.parametrize("counts", [[(3, 1), (0, 1), (0, 1)], [(1, 1)] * 2, [(0, 1), (1, 0)]])
+def test_a_flat_ridge_is_no_top(counts: list[tuple[int, int]]) -> None:
+    """Likelihoods that tend to a common pass rate, or do not depend on the spread, are open."""
+    assert fit_prior(counts).is_bounded
+
+
+@pytest.mark.parametrize("truth", [Beta(0.02, 1.0), Beta(0.4, 1.2), Beta(30.0, 1000.0)])
+@pytest.mark.parametrize("num", [30, 200])
+def test_the_limit_of_escapes_holds(truth: Beta, num: int) -> None:
+    """Whatever the pass rates, at most 5 % of problem sets have more escapes than the limit says.
+
+    Summed exactly over how many of the groups are open: they are a binomial number.
+    """
+    q, both = truth.p_not_cliff(8), truth.p_all_fail(16)
+    escapes = 1 - both / truth.p_all_fail(8)
+    missed = sum(
+        comb(num, m) * q**m * (1 - q) ** (num - m)
+        for m in range(num + 1)
+        if escape_limit(m, num) < escapes
+    )
+    assert missed <= 0.05
+
+
+def test_the_limit_by_hand() -> None:
+    """None of 200 open: q = 1 - .05^(1/200); half of them say nothing; no group is refused."""
+    q = 1 - 0.05 ** (1 / 200)
+    assert escape_limit(0, 200) == pytest.approx(q / (1 - q), rel=1e-9)
+    assert escape_limit(100, 200) == 1.0
+    with pytest.raises(DataError, match="0 of 0 groups"):
+        escape_limit(0, 0)
