@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,22 @@ def test_the_distillation_terms_are_the_presets():
     assert found["algo.kl.estimator"] == "k3"
 
 
+def hint_of(script):
+    """The flags for a frozen teacher in a script's comment."""
+    [flags] = re.findall(
+        r"^# A frozen teacher: (.*)$", (SCRIPTS / script).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return flags.split()
+
+
+def test_the_frozen_teacher_has_as_many_gpus_as_the_policy():
+    """OpenRLHF takes eight reference GPUs if it is not told, and refuses another number."""
+    given = dict(pairwise(hint_of("hdpo_one_gpu.sh")))
+    found = settings_of("hdpo_one_gpu.sh")
+    assert float(given["--ref.num_gpus_per_node"]) == found["actor.num_gpus_per_node"]
+    assert given["--hdpo.teacher"] == "frozen"
+
+
 @pytest.mark.host
 def test_openrlhf_and_the_plugins_accept_every_script():
     """The real command line parses and validates each script's flags; no plugin refuses any."""
@@ -231,10 +248,13 @@ def test_openrlhf_and_the_plugins_accept_every_script():
         "    args = arguments(flags)\n"
         "    print('PARSED', args.plugin, args.train.seed, args.rollout.batch_size)\n"
     )
-    flags = json.dumps([flags_of(script) for script in PRESET_OF])
+    lists = [flags_of(script) for script in PRESET_OF]
+    lists.append([*flags_of("hdpo_one_gpu.sh"), *hint_of("hdpo_one_gpu.sh")])
+    flags = json.dumps(lists)
     command = [sys.executable, HERE / "cpu.py", "-c", code, HERE, flags]
     done = subprocess.run(command, capture_output=True, text=True)
     parsed = [line for line in done.stdout.splitlines() if line.startswith("PARSED")]
-    assert parsed == ["PARSED ['hdpo'] 7 32", "PARSED ['hdpo'] 7 8", "PARSED ['sdpg'] 7 128"], (
-        done.stderr[-3000:]
-    )
+    batches = [("hdpo", 32), ("hdpo", 8), ("sdpg", 128), ("hdpo", 8)]
+    assert parsed == [f"PARSED ['{plugin}'] 7 {size}" for plugin, size in batches], done.stderr[
+        -3000:
+    ]
