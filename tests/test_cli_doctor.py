@@ -186,3 +186,43 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         doctor.run(doctor.Options(path))
     with pytest.raises(ConfigError, match="one step or more"):
         doctor.run(doctor.Options(tmp_path, last=0))
+
+
+GROUP = {"step": 1, "problem_id": "a", "kind": "cliff", "evidence": {"outcomes": {"wrong": 8}}}
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        (json.dumps({**GROUP, "step": "x"}), "groups"),
+        ('{"step": 1, "kind": "\udcff"}', "groups"),
+        (json.dumps({**GROUP, "evidence": {"outcomes": {"wrong": 8}, "privileged": 3}}), "groups"),
+        (
+            json.dumps({**GROUP, "evidence": {"outcomes": {"wrong": 8}, "privileged": [3]}}),
+            "groups",
+        ),
+        (json.dumps({**GROUP, "evidence": {"outcomes": {"wrong": "8"}}}), "groups"),
+        (json.dumps({**GROUP, "evidence": {"outcomes": {"wrong": -8}}}), "groups"),
+        (json.dumps({"step": 1, "problem_id": "a"}), "groups"),
+        (json.dumps({**GROUP, "kind": "rock"}), "groups"),
+        ("garbage", "groups"),
+        ('{"step": 1, "optim/grad_norm": NaN}', "metrics"),
+        ('{"step": "x", "optim/grad_norm": 1.0}', "metrics"),
+    ],
+)
+def test_what_cannot_be_read_in_a_run_is_named(
+    line: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every odd line is told with its file and number, and the others are still diagnosed."""
+    folder = run_dir(tmp_path / "run", [GROUP])
+    (folder / "groups.jsonl").write_text(json.dumps(GROUP) + "\n")
+    path = folder / f"{file}.jsonl"
+    content = path.read_bytes() + line.encode(errors="surrogateescape") + b"\n"
+    path.write_bytes(content)
+    assert doctor.run(doctor.Options(folder, json=True)) == 1
+    out, err = capsys.readouterr()
+    number = content.count(b"\n")
+    assert [s.split(": ")[0] for s in err.splitlines()] == [f"{file}.jsonl:{number}"]
+    found = json.loads(out)
+    assert found["skipped"] == err.splitlines()
+    assert [f["cause"] for f in found["findings"]] == ["hard"]

@@ -52,14 +52,18 @@ class Evidence:
         """Rebuild the evidence from its row.
 
         Raises:
-            DataError: it counts no rollout or an outcome that does not exist.
+            DataError: it counts no rollout, an outcome that does not exist, or in odd numbers.
         """
         known = {outcome.value for outcome in Outcome}
         outcomes = row.get("outcomes")
         if not isinstance(outcomes, Mapping) or not outcomes or set(outcomes) - known:
             raise DataError(f"evidence {outcomes!r:.80}: give counts of {', '.join(sorted(known))}")
-        pair = row.get("privileged")
-        numbers = {name: int(row.get(name) or 0) for name in ("answers", "votes", "rescued")}
+        pair = row.get("privileged") or None
+        numbers = {name: row.get(name) or 0 for name in ("answers", "votes", "rescued")}
+        is_pair = pair is None or (isinstance(pair, (list, tuple)) and len(pair) == 2)
+        counts = [*outcomes.values(), *numbers.values(), *(pair if is_pair and pair else ())]
+        if not is_pair or any(type(n) is not int or n < 0 for n in counts):
+            raise DataError(f"evidence {dict(row)!r:.160}: give whole numbers of 0 or more")
         return cls(dict(outcomes), **numbers, privileged=tuple(pair) if pair else None)
 
 

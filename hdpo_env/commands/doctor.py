@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,11 @@ from hdpo_env.cliffs import GroupRates, triage_rows
 from hdpo_env.cliffs.diagnosis import Vitals, diagnose, headline
 from hdpo_env.commands.line_options import LineOptions, format_of, warn
 from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.report.load import load_logs
+from hdpo_env.report.records import Curve, Skipped
 from hdpo_env.types import GroupKind
+
+_MAX_NAMED = 10  # pieces of logs that are printed; --json lists them all
 
 
 @dataclass(frozen=True)
@@ -39,21 +44,26 @@ def run(options: Options) -> int:
         raise ConfigError(f"--last is {options.last}: look at one step or more")
     if options.threshold < 0:
         raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
-    vitals = of_run(options.place, options.last) if options.place.is_dir() else _of_file(options)
+    skipped: list[Skipped] = []
+    is_run = options.place.is_dir()
+    vitals = of_run(options.place, options.last, skipped) if is_run else _of_file(options)
+    for sentence in _told(skipped):
+        print(sentence, file=sys.stderr)
     symptoms = diagnose(vitals)
     if options.json:
         findings = [
             {**asdict(f), "cause": f.cause.value, "sentence": f.sentence} for f in vitals.findings
         ]
         told = {"headline": headline(vitals), "symptoms": [s._asdict() for s in symptoms]}
-        print(json.dumps({**told, "findings": findings}, indent=2))
+        found = {**told, "findings": findings, "skipped": [str(s) for s in skipped]}
+        print(json.dumps(found, indent=2))
     else:
         _print(vitals, symptoms)
     return 1 if symptoms else 0
 
 
-def of_run(run_dir: Path, last: int = 20) -> Vitals:
-    """What the last steps of a run's logs say.
+def of_run(run_dir: Path, last: int = 20, skipped: list[Skipped] | None = None) -> Vitals:
+    """What the last steps of a run's logs say; ``skipped`` takes up what cannot be read.
 
     The causes are judged with a model of agreement that is fitted to all of its steps.
 
@@ -68,16 +78,34 @@ def of_run(run_dir: Path, last: int = 20) -> Vitals:
             f"{run_dir} holds no groups.jsonl: give the folder of one run{such}, or a file of "
             "rollouts"
         )
-    rows, metrics = _lines(path), _lines(run_dir / "metrics.jsonl")
+    lost: list[Skipped] = [] if skipped is None else skipped
+    curves, rows = load_logs(run_dir, lost)
     if not rows:
-        raise DataError(f"{path} is empty: the run has finished no step yet")
-    since = max(row["step"] for row in rows) - last
-    recent = Counter(row["kind"] for row in rows if row["step"] > since)
+        why = f"no line of it can be used: {lost[-1]}" if path.stat().st_size else "it is empty"
+        raise DataError(f"{path} holds no group, and the run has finished no step yet: {why}")
+    since = max(row.step for row in rows) - last
+    recent = Counter(row.kind for row in rows if row.step > since)
+    found = triage_rows([row.triaged() for row in rows])
     return Vitals(
         GroupRates(**{f"num_{kind.value}": recent[kind.value] for kind in GroupKind}),
-        [f for f in triage_rows(rows) if f.step is not None and f.step > since],
-        _means(row for row in metrics if row["step"] > since),
+        [f for f in found if f.step is not None and f.step > since],
+        _means(curves, since),
     )
+
+
+def _means(curves: Mapping[str, Curve], since: int) -> dict[str, float]:
+    recent = {
+        name: [v for step, v in zip(curve.steps, curve.values, strict=True) if step > since]
+        for name, curve in curves.items()
+        if name != "time_s"
+    }
+    return {name: sum(values) / len(values) for name, values in recent.items() if values}
+
+
+def _told(skipped: Sequence[Skipped]) -> list[str]:
+    told = [str(piece) for piece in skipped[:_MAX_NAMED]]
+    more = len(skipped) - len(told)
+    return told + ([f"... and {more:,} more that cannot be read"] if more else [])
 
 
 def _of_file(options: Options) -> Vitals:
@@ -88,30 +116,6 @@ def _of_file(options: Options) -> Vitals:
     warn(tally, options)
     details = read_details({options.place: tally.formats[str(options.place)]}, options.threshold)
     return Vitals(details.kinds, details.findings, phantom_rate=details.phantom_rate)
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a log; a last line that is still being written is left out."""
-    found: list[dict[str, Any]] = []
-    if not path.exists():
-        return found
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            row = json.loads(line) if line else None
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "step" in row:
-            found.append(row)
-    return found
-
-
-def _means(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    sums: dict[str, list[float]] = {}
-    for row in rows:
-        for name, value in row.items():
-            if isinstance(value, (int, float)) and name not in ("step", "time_s"):
-                sums.setdefault(name, []).append(float(value))
-    return {name: sum(values) / len(values) for name, values in sums.items()}
 
 
 def _print(vitals: Vitals, symptoms: Sequence[Any]) -> None:

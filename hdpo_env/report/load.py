@@ -17,6 +17,7 @@ from hdpo_env.cliffs.triage import Evidence, Finding, triage_rows
 from hdpo_env.errors import DataError
 from hdpo_env.report.histories import ledger_of, training_ledger
 from hdpo_env.report.records import CompletionRow, Curve, EvalRow, GroupRow, Run, Skipped
+from hdpo_env.types import GroupKind
 
 
 def load_runs(paths: Sequence[str | Path]) -> tuple[Run, ...]:
@@ -56,9 +57,8 @@ def load_run(folder: Path) -> Run:
     """
     skipped: list[Skipped] = []
     config, summary = read_json(folder / "config.json"), read_json(folder / "summary.json")
-    curves = _curves(_lines(folder / "metrics.jsonl", skipped), skipped)
+    curves, groups = load_logs(folder, skipped)
     variant, seed = _identity(folder.name, config, summary)
-    groups = tuple(_typed(folder / "groups.jsonl", _group_row, skipped))
     texts = tuple(_typed(folder / "completions.jsonl", _completion_row, skipped))
     ledger = training_ledger(folder)
     skipped += [Skipped("ledger", 0, fault) for fault in ledger.faults] if ledger else []
@@ -78,6 +78,17 @@ def load_run(folder: Path) -> Run:
         seconds=_seconds(summary, curves),
         skipped=tuple(skipped),
     )
+
+
+def load_logs(
+    folder: Path, skipped: list[Skipped]
+) -> tuple[dict[str, Curve], tuple[GroupRow, ...]]:
+    """The metrics and the groups of a run, as far as they can be read; ``skipped`` names the rest.
+
+    A file that does not exist holds nothing.
+    """
+    curves = _curves(_lines(folder / "metrics.jsonl", skipped), skipped)
+    return curves, tuple(_typed(folder / "groups.jsonl", _group_row, skipped))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -162,20 +173,14 @@ def _group_row(row: Mapping[str, Any]) -> GroupRow:
         int(row["step"]),
         str(row["problem_id"]),
         str(row.get("slice", "")),
-        str(row["kind"]),
+        GroupKind(row["kind"]).value,
         (correct, wrong, abstained) if min(correct, wrong, abstained) >= 0 else None,
         evidence,
     )
 
 
 def _findings(groups: Iterable[GroupRow]) -> tuple[Finding, ...]:
-    seen = (row for row in groups if row.evidence)
-    return tuple(
-        triage_rows(
-            {"problem_id": row.problem_id, "step": row.step, "evidence": row.evidence}
-            for row in seen
-        )
-    )
+    return tuple(triage_rows(row.triaged() for row in groups if row.evidence))
 
 
 def _eval_row(row: Mapping[str, Any]) -> EvalRow:

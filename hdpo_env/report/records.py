@@ -36,6 +36,9 @@ class Skipped:
     line: int
     why: str
 
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.why}"
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
@@ -47,6 +50,10 @@ class GroupRow:
     kind: str
     counts: tuple[int, int, int] | None = None  # correct, wrong, abstained
     evidence: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def triaged(self) -> dict[str, Any]:
+        """What `triage_rows` reads of it."""
+        return {"problem_id": self.problem_id, "step": self.step, "evidence": self.evidence}
 
 
 @dataclass(frozen=True, slots=True)
