@@ -82,7 +82,9 @@ def within(seconds: float, call: Callable[[], Any]) -> Any:
         threads.shutdown(wait=False)
 
 
-@pytest.mark.parametrize(("item", "expected"), [row[1:] for row in ODD_ITEMS], ids=lambda _: "")
+@pytest.mark.parametrize(
+    ("item", "expected"), [row[1:] for row in ODD_ITEMS], ids=[row[0] for row in ODD_ITEMS]
+)
 def test_an_odd_item_costs_only_itself(pool: VerifierPool, item: Any, expected: Outcome) -> None:
     """Its neighbours and the next call get their verdicts, whatever its types are."""
     before, after = ("\\boxed{2}", "2"), ("\\boxed{3}", "3")

@@ -172,11 +172,10 @@ class VerifierPool:
             return ""
         blob = self._pickled()
         try:
-            self._supervisor = self._start(blob)
+            self._supervisor = self._start(blob, job)
         except (OSError, RuntimeError) as error:  # no file, process or thread to be had now
             self._supervisor = None
             return f"the pool cannot start: {fault(error)}"
-        self._supervisor.submit(job)
         return ""
 
     def _pickled(self) -> bytes:
@@ -188,9 +187,10 @@ class VerifierPool:
                 "define the verifier in an importable module and give it what can be pickled"
             ) from error
 
-    def _start(self, blob: bytes) -> Supervisor:
+    def _start(self, blob: bytes, job: Job) -> Supervisor:
         workers, timeout_s, memory_mb, _, recycle = self._settings
         supervisor = Supervisor(blob, workers, timeout_s, memory_mb, recycle)
+        supervisor.submit(job)  # before it runs: if it fails at once, it fails this job too
         try:
             supervisor.start()
         except RuntimeError:
