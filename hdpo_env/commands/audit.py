@@ -70,21 +70,22 @@ def _golds(options: Options) -> int:
     if options.against and not others:
         raise DataError(f"{options.against} holds no usable problem to compare with")
     findings = audit(report.problems, VERIFIERS[options.verifier](), others=others)
-    for bad in report.bad_rows[: options.show]:
-        print(bad, file=sys.stderr)
+    if report.bad_rows:
+        print(report.listing(options.show), file=sys.stderr)
     if options.field_map == "plain" and any("####" in p.gold for p in report.problems):
         print("note: some golds end in '#### ANSWER': try --field-map gsm8k", file=sys.stderr)
     counts = Counter(finding.kind for finding in findings)
     if options.json:
         facts = {
             "problems": len(report.problems),
-            "bad_rows": len(report.bad_rows),
+            "bad_rows": report.num_bad,
+            "further_solutions": report.num_repeats,
             "counts": dict(counts),
             "findings": [asdict(finding) for finding in findings],
         }
         print(json.dumps(facts, indent=2))
     else:
-        _print_findings(findings, counts, len(report.problems), len(report.bad_rows), options.show)
+        _print_findings(findings, counts, len(report.problems), report.num_bad, options.show)
     return 1 if findings or report.bad_rows or not report.problems else 0
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from hdpo_env.commands.places import ColumnsOption, check_out, find_problems
+from hdpo_env.commands.places import ColumnsOption, check_out, find_report
 from hdpo_env.config import check_ks
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.prompts import TEMPLATES
+from hdpo_env.prompts import TEMPLATES, default_template
 from hdpo_env.types import Group, Problem, derive_seed
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Options:
     field_map: ColumnsOption = "plain"
     split: str = "eval"
     """Split of a family (train, eval, test) or of a hub data set."""
+    strict: bool = False
+    """Stop at the first bad row instead of leaving it out aloud."""
     limit: int = 200
     """Number of problems. They are sampled 16 at a time: another limit changes the last draws."""
     n: int = 8
@@ -70,22 +72,23 @@ def run(options: Options) -> int:
     model = Path(options.model)
     weights = [p for p in model.iterdir() if p.suffix != ".jsonl"] if model.is_dir() else []
     check_out("--out", options.out, [options.data, *weights])
-    problems = find_problems(
+    loaded = find_report(
         options.data,
         field_map=options.field_map,
         split=options.split,
         limit=options.limit,
         seed=options.seed,
+        strict=options.strict,
     )
     policy = _policy(options.model)
-    problems = _fitting(policy, problems, options)
+    problems = _fitting(policy, loaded.problems, options)
     if options.views:
         from hdpo_env.commands import views
 
         return views.run(policy, problems, options)
     report = measure(policy, problems, options)
     if options.json:
-        print(json.dumps(_numbers(report, options), indent=2))
+        print(json.dumps(_numbers(report, loaded.num_bad, options), indent=2))
     else:
         _print_table(report, options)
     if options.out is not None:
@@ -179,13 +182,14 @@ def measure(policy: Policy, problems: Sequence[Problem], options: Options) -> Ev
 
 
 def template_of(problem: Problem) -> str:
-    """The template that suits a problem: chains have their own, everything else is boxed."""
-    return "chain" if problem.source == "chain" else "boxed"
+    """The template that suits a problem: chains have their own."""
+    return "chain" if problem.source == "chain" else default_template(problem)
 
 
-def _numbers(report: EvalReport, options: Options) -> dict[str, Any]:
+def _numbers(report: EvalReport, num_bad: int, options: Options) -> dict[str, Any]:
     metrics = {key.removeprefix("eval/"): value for key, value in report.metrics("eval").items()}
-    return {"model": options.model, "data": options.data, "problems": len(report.results)} | metrics
+    asked = {"problems": len(report.results), "bad_rows": num_bad}
+    return {"model": options.model, "data": options.data} | asked | metrics
 
 
 def _print_table(report: EvalReport, options: Options) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from hdpo_env.commands.places import ColumnsOption, check_out, find_problems
+from hdpo_env.commands.places import ColumnsOption, check_out, find_report
 from hdpo_env.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Options:
     seed: int = 0
     """Of a family's problems."""
     strict: bool = False
-    """Stop at the first problem that lacks what the view needs."""
+    """Stop at the first bad row, or problem that lacks what the view needs."""
     json: bool = False
     """Print the summary as one JSON object."""
 
 
 def run(options: Options) -> int:
-    """Write the rows; the exit code is 1 if problems were left out.
+    """Write the rows; the exit code is 1 if rows were bad or problems were left out.
 
     Raises:
         ConfigError: a file would be overwritten that is read, or that nobody named.
@@ -66,13 +66,15 @@ def run(options: Options) -> int:
 
     carrier = CARRIERS[options.to]
     path = _path(options, f"{carrier.name}{carrier.suffix}")
-    problems = find_problems(
+    report = find_report(
         options.problems,
         field_map=options.field_map,
         split=options.split,
         limit=options.limit,
         seed=options.seed,
+        strict=options.strict,
     )
+    problems = report.problems
     export = carrier(
         problems,
         view=options.view,
@@ -85,8 +87,8 @@ def run(options: Options) -> int:
         reason = export.left_out[0].reason
         raise DataError(f"none of {len(problems)} problems could be exported: {reason}")
     export.save(path)
-    _tell(export, carrier, path, options)
-    return 1 if export.left_out else 0
+    _tell(export, carrier, path, report.num_bad, options)
+    return 1 if export.left_out or report.num_bad else 0
 
 
 def _path(options: Options, name: str) -> str:
@@ -114,12 +116,13 @@ def _groups(path: str | None, problems: Sequence[Problem]) -> dict[str, Group]:
     return groups
 
 
-def _tell(export: Export, carrier: Carrier, path: str, options: Options) -> None:
+def _tell(export: Export, carrier: Carrier, path: str, num_bad: int, options: Options) -> None:
     if options.json:
         facts = {
             "carrier": carrier.name,
             "file": path,
             "rows": len(export),
+            "bad_rows": num_bad,
             "left_out": [left._asdict() for left in export.left_out],
             "view": options.view or carrier.view,
             "settings": carrier.settings,

@@ -13,7 +13,14 @@ from typing import Annotated
 import tyro
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.problems import FIELD_MAPS, PROBLEMS, FieldMap, load_problems
+from hdpo_env.problems import (
+    FIELD_MAPS,
+    PROBLEMS,
+    FieldMap,
+    LoadReport,
+    gold_fault,
+    load_problems,
+)
 from hdpo_env.problems.chain import OPERATORS
 from hdpo_env.types import Problem
 from hdpo_env.verifiers import VERIFIERS
@@ -132,31 +139,60 @@ def _row(path: str, row: int, field_map: str, split: str) -> Problem:
         return upto.problems[-1]
     if len(upto.bad_rows) > len(before.bad_rows):
         raise DataError(str(upto.bad_rows[-1]))
-    rows = len(before.problems) + len(before.bad_rows) + before.num_skipped
+    if upto.num_bad > before.num_bad:
+        raise DataError(f"row {row} of {path} is bad, as are over {len(upto.bad_rows)} before it")
+    if upto.num_repeats > before.num_repeats:
+        raise DataError(f"row {row} of {path} holds another solution of a problem before it")
+    rows = len(before.problems) + before.num_bad + before.num_skipped + before.num_repeats
     raise DataError(f"{path} has no row {row}: it has {rows} or the field map leaves that row out")
 
 
 def find_problems(
-    data: str, *, field_map: str = "plain", split: str, limit: int | None, seed: int = 0
+    data: str,
+    *,
+    field_map: str = "plain",
+    split: str,
+    limit: int | None,
+    seed: int = 0,
+    strict: bool = False,
 ) -> Sequence[Problem]:
-    """Up to ``limit`` problems of a file, a hub data set or a family; bad rows are counted aloud.
+    """The problems of `find_report`."""
+    report = find_report(
+        data, field_map=field_map, split=split, limit=limit, seed=seed, strict=strict
+    )
+    return report.problems
 
-    Without a limit, all rows of a file or data set and 1000 problems of a family.
+
+def find_report(
+    data: str,
+    *,
+    field_map: str = "plain",
+    split: str,
+    limit: int | None,
+    seed: int = 0,
+    strict: bool = False,
+) -> LoadReport:
+    """Up to ``limit`` problems of a file, a hub data set or a family, their golds checked.
+
+    Bad rows are told on standard error, the first ten by line. Without a limit, all rows of a file
+    or data set and 1000 problems of a family.
 
     Raises:
         ConfigError: the limit is less than 1.
-        DataError: nothing is there, or no row can be a problem.
+        DataError: nothing is there, no row can be a problem, or ``strict`` and one cannot.
     """
     check_limit(limit)
     columns_of(field_map)
     size = _FAMILY_SIZE if limit is None else limit
     if (family := family_of(data)) in PROBLEMS:
-        return list(PROBLEMS[family](split=split, seed=seed, size=size))
-    report = load_problems(data, field_map=field_map, split=split, limit=limit)
+        return LoadReport(tuple(PROBLEMS[family](split=split, seed=seed, size=size)), ())
+    report = load_problems(
+        data, field_map=field_map, split=split, limit=limit, strict=strict, check=gold_fault
+    )
     if report.bad_rows:
-        print(report, file=sys.stderr)
+        print(report.listing(), file=sys.stderr)
     if not report.problems:
         raise DataError(f"{data} holds no usable problem: {report}")
     if len(report.problems) == limit:
         print(f"note: stopped at --limit {limit}: {data} may hold more rows", file=sys.stderr)
-    return report.problems
+    return report

@@ -34,6 +34,8 @@ class Options:
     field_map: ColumnsOption = "plain"
     split: str = "train"
     """Split of that family (train, eval, test) or of a hub data set."""
+    strict: bool = False
+    """Stop at the first bad row of --problems instead of leaving it out aloud."""
     limit: int = 20_000
     """Read this many of --problems at most."""
     gold: bool = False
@@ -94,5 +96,9 @@ def _problems(options: Options) -> Sequence[Problem]:
     if options.problems is None:
         return ()
     return find_problems(
-        options.problems, field_map=options.field_map, split=options.split, limit=options.limit
+        options.problems,
+        field_map=options.field_map,
+        split=options.split,
+        limit=options.limit,
+        strict=options.strict,
     )

@@ -37,6 +37,8 @@ class Options:
     eval_split: str = "test"
     """Split to ask a hub data set in --eval-data for."""
     field_map: ColumnsOption = "plain"
+    strict: bool = False
+    """Stop at the first bad row of the data instead of leaving it out aloud."""
     view: str | None = None
     """What the teacher sees: solution, answer, masked_solution, prefix:0.5, hints:2,
     reference_only, sibling, feedback, wrong_answer, none, or two such as answer+hints:1 (short for
@@ -120,10 +122,11 @@ def _sources(options: Options) -> tuple[SourceSpec, SourceSpec]:
     fields, size = options.field_map, options.config.eval.problems
     data, held_out = family_of(options.data), options.eval_data and family_of(options.eval_data)
     is_family = data in PROBLEMS
-    whole = SourceSpec(data, fields, size=100_000, seed=0 if is_family else HOLD_OUT_SEED)
+    seed, strict = 0 if is_family else HOLD_OUT_SEED, options.strict
+    whole = SourceSpec(data, fields, size=100_000, seed=seed, strict=strict)
     if held_out is not None:
         split = "eval" if held_out in PROBLEMS else options.eval_split
-        return whole, SourceSpec(held_out, fields, split=split, size=size)
+        return whole, SourceSpec(held_out, fields, split=split, size=size, strict=strict)
     if is_family:
         return whole, replace(whole, split="eval", size=size)
     return replace(whole, part="train"), replace(whole, part="eval")

@@ -7,6 +7,7 @@ from hdpo_env.problems.counting import CombinatoricsFamily
 from hdpo_env.problems.family import Family, FamilySource
 from hdpo_env.problems.fieldmap import FieldMap
 from hdpo_env.problems.geometry import GeometryFamily
+from hdpo_env.problems.golds import gold_fault
 from hdpo_env.problems.known import DATASETS, KnownData
 from hdpo_env.problems.levels import LevelFamily, Worked
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
@@ -51,4 +52,5 @@ __all__ = [
     "LoadReport",
     "RowStream",
     "load_problems",
+    "gold_fault",
 ]

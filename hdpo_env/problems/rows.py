@@ -5,6 +5,7 @@ Gold answers and solutions stay out of every report: it names file, line, field 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +17,8 @@ from hdpo_env.problems.fieldmap import FieldMap
 from hdpo_env.problems.known import find_known
 from hdpo_env.problems.readers import read_rows
 from hdpo_env.types import Problem
+
+KEPT = 1000  # bad rows that a load lists; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +41,53 @@ class BadRow:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load found: problems, bad rows, and how many rows the map's filter left out."""
+    """What a load found: problems, bad rows, and how many rows it passed over.
+
+    ``num_skipped`` rows were left out by the map's filter; ``num_repeats`` hold another solution of
+    a problem that is there, which keeps its first. ``bad_rows`` are the first `KEPT` of all
+    ``num_bad``.
+    """
 
     problems: tuple[Problem, ...] = field(repr=False)
     bad_rows: tuple[BadRow, ...]
     num_skipped: int = 0
+    num_repeats: int = 0
+    num_unlisted: int = 0  # bad rows beyond those that are listed
+
+    @property
+    def num_bad(self) -> int:
+        """All bad rows, listed or not."""
+        return len(self.bad_rows) + self.num_unlisted
+
+    @property
+    def summary(self) -> str:
+        """The counts in a line."""
+        more = f", {self.num_repeats} further solutions" if self.num_repeats else ""
+        return (
+            f"{len(self.problems)} problems, {self.num_bad} bad rows, "
+            f"{self.num_skipped} left out by the field map{more}"
+        )
 
     def __str__(self) -> str:
-        faults: dict[str, int] = {}
-        for bad in self.bad_rows:
-            faults[f"{bad.field}: {bad.fault}"] = faults.get(f"{bad.field}: {bad.fault}", 0) + 1
-        details = "".join(f"\n  {n} x {fault}" for fault, n in sorted(faults.items()))
-        return (
-            f"{len(self.problems)} problems, {len(self.bad_rows)} bad rows, "
-            f"{self.num_skipped} left out by the field map{details}"
-        )
+        faults = Counter(f"{bad.field}: {bad.fault}" for bad in self.bad_rows)
+        lines = [f"{n} x {fault}" for fault, n in sorted(faults.items())]
+        lines += [f"and {self.num_unlisted} more"] if self.num_unlisted else []
+        return "\n  ".join([self.summary, *lines])
+
+    def listing(self, num: int = 10) -> str:
+        """The first bad rows with file, line, field and remedy, and how many more there are."""
+        told = [str(bad) for bad in self.bad_rows[:num]]
+        if (more := self.num_bad - len(told)) > 0:
+            told.append(f"... and {more} more bad rows")
+        return "\n".join([*told, self.summary])
 
 
 class RowStream:
     """Problems one after the other, without holding them: for data sets larger than memory.
 
-    What `load_problems` says of its arguments holds here. ``bad_rows`` and ``num_skipped`` grow as
-    the stream is read. Ids of problems already seen are kept, to find duplicates.
+    What `load_problems` says of its arguments holds here. The counts grow as the stream is read;
+    of the bad rows the first `KEPT` are listed. Ids of problems already seen are kept, to find
+    duplicates.
 
     Raises:
         DataError: while reading, as `load_problems`.
@@ -86,12 +114,15 @@ class RowStream:
         self._columns = FieldMap.parse(field_map) if isinstance(field_map, str) else field_map
         self._source = Path(path).stem if Path(path).exists() else str(path)
         self._limit, self._max_rows, self._strict, self._check = limit, max_rows, strict, check
+        self._begin()
+
+    def _begin(self) -> None:
         self.bad_rows: list[BadRow] = []
-        self.num_skipped = 0
+        self.num_skipped = self.num_repeats = self.num_unlisted = 0
 
     def __iter__(self) -> Iterator[Problem]:
-        self.bad_rows, self.num_skipped = [], 0
-        seen: set[str] = set()
+        self._begin()
+        seen: dict[str, tuple[int, int]] = {}
         keep = self._columns.keep
         for line, row in islice(read_rows(self._path, self._split, self._config), self._max_rows):
             if len(seen) == self._limit:
@@ -101,25 +132,41 @@ class RowStream:
                     self.num_skipped += 1
                     continue
                 problem = problem_of(row, self._columns, self._source, self._split)
-                self._check_new(problem, seen)
+                is_new = self._is_new(problem, seen)
             except RowFault as fault:
                 self._report(BadRow(Path(self._path).name, line, *fault.args))
                 continue
-            seen.add(problem.id)
-            yield problem
+            if is_new:
+                yield problem
+            self.num_repeats += not is_new
 
-    def _check_new(self, problem: Problem, seen: set[str]) -> None:
-        if problem.id in seen:  # the words name no id: a file may repeat itself a million times
+    def _is_new(self, problem: Problem, seen: dict[str, tuple[int, int]]) -> bool:
+        """Whether the problem is not among those seen yet; another solution of one makes it no new.
+
+        Raises:
+            RowFault: its row or its id is a duplicate, or its gold answers cannot be used.
+        """
+        asked, solved = hash((problem.question, problem.answers)), hash(problem.solution)
+        before = seen.get(problem.id)
+        if before is not None and before[0] != asked:
+            raise RowFault("id", "another problem has it", "give each problem its own id, or none")
+        if before is not None and before[1] == solved:
+            # The words name no id: a file may repeat itself a million times.
             raise RowFault("id", "it is a duplicate", "remove the row or give it its own id")
-        if self._check and (complaint := self._check(problem)):
+        if before is None and self._check and (complaint := self._check(problem)):
             raise RowFault(
                 "answer", _without(problem.answers, complaint), "correct the gold answer"
             )
+        seen.setdefault(problem.id, (asked, solved))
+        return before is None
 
     def _report(self, bad: BadRow) -> None:
         if self._strict:
             raise DataError(f"{bad} (or load without strict to skip bad rows)")
-        self.bad_rows.append(bad)
+        if len(self.bad_rows) < KEPT:
+            self.bad_rows.append(bad)
+        else:
+            self.num_unlisted += 1
 
 
 def load_problems(
@@ -145,23 +192,28 @@ def load_problems(
         limit: stop after this many problems, however many rows are duplicates, bad or left out.
         max_rows: read at most this many rows.
         strict: raise at the first bad row instead of reporting it.
-        check: called with each problem; a sentence it returns makes the row bad. Pass a verifier's
-            gold check to find unparsable gold answers.
+        check: called with each problem; a sentence it returns makes the row bad. `gold_fault` finds
+            gold answers that the problem's verifier cannot use; commands load with it.
 
     Raises:
         DataError: nothing is at this path, or ``strict`` and a row is bad.
         MissingDependencyError: the path needs the ``datasets`` package.
 
-    >>> from hdpo_env.verifiers import VERIFIERS, check_gold
-    >>> math = VERIFIERS["math"]()
-    >>> print(load_problems("sample", check=lambda p: check_gold(math, p.answers)))
+    >>> from hdpo_env.problems import gold_fault
+    >>> print(load_problems("sample", check=gold_fault))
     138 problems, 0 bad rows, 0 left out by the field map
     """
     stream = RowStream(
         path, field_map=field_map, split=split, config=config,
         limit=limit, max_rows=max_rows, strict=strict, check=check,
     )  # fmt: skip
-    return LoadReport(tuple(stream), tuple(stream.bad_rows), stream.num_skipped)
+    return LoadReport(
+        tuple(stream),
+        tuple(stream.bad_rows),
+        stream.num_skipped,
+        stream.num_repeats,
+        stream.num_unlisted,
+    )
 
 
 def _without(golds: tuple[str, ...], complaint: str) -> str:

@@ -14,7 +14,7 @@ from hdpo_env.config import TrainConfig, to_dict
 from hdpo_env.errors import ConfigError, DataError, ViewError
 from hdpo_env.policies.hf import HFPolicy, check_place
 from hdpo_env.privileged import PRIVILEGED_TEMPLATES, VIEWS, privileged_prompt, quotes_rollouts
-from hdpo_env.problems import PROBLEMS, FieldMap, load_problems
+from hdpo_env.problems import PROBLEMS, FieldMap, gold_fault, load_problems
 from hdpo_env.prompts import TEMPLATES, student_prompt
 from hdpo_env.trainer import Trainer
 from hdpo_env.training import folders, owned
@@ -33,6 +33,7 @@ class SourceSpec:
     """Where problems come from: a family of ``PROBLEMS`` by name, or a file or hub id.
 
     ``part`` splits a file by hash into "train" (95 %) and "eval" (5 %), or takes "all" of it.
+    ``strict`` refuses a file with a bad row, which is else left out with a warning.
     """
 
     name: str
@@ -42,20 +43,27 @@ class SourceSpec:
     size: int = 1000
     part: str = "all"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
 
     def problems(self) -> Sequence[Problem]:
         """Load or generate the problems.
 
         Raises:
-            DataError: the file cannot be read.
+            DataError: the file cannot be read, or ``strict`` and a row of it is bad.
         """
         if self.name in PROBLEMS:
             return PROBLEMS[self.name](
                 split=self.split, seed=self.seed, size=self.size, **self.settings
             )  # type: ignore[return-value]
-        report = load_problems(self.name, field_map=self.field_map, split=self.split)
+        report = load_problems(
+            self.name,
+            field_map=self.field_map,
+            split=self.split,
+            strict=self.strict,
+            check=gold_fault,
+        )
         if report.bad_rows or report.num_skipped:
-            log.warning("%s", report)
+            log.warning("%s: %s", self.name, report.listing())
         return [p for p in report.problems if self.part in ("all", _part_of(p, self.seed))]
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hdpo_env.errors import ConfigError, DataError, RegistryError
 from hdpo_env.problems import FIELD_MAPS, FieldMap, load_problems
 from hdpo_env.problems.fieldmap import Column
+from hdpo_env.problems.rows import KEPT, RowStream
 from hdpo_env.problems.transforms import after_hashes, last_boxed, level_number, whole
 from hdpo_env.types import Problem
 from hdpo_env.verifiers import VERIFIERS
@@ -397,6 +398,46 @@ def test_a_hub_that_cannot_be_reached_is_an_error_that_says_what_to_do() -> None
     pytest.importorskip("datasets")
     with pytest.raises(DataError, match=r"'HuggingFaceH4/MATH-500' cannot be opened on the hub"):
         load_problems("math500")
+
+
+def test_further_solutions_are_counted_apart(tmp_path: Path) -> None:
+    """OpenMathInstruct-2 has many solutions a question: no bad rows, nothing to stop at."""
+    rows = [{**OPENMATH, "generated_solution": f"way {i}"} for i in range(4)]
+    other = {**OPENMATH, "problem": "3+3?", "expected_answer": "6"}
+    path = write(tmp_path / "o.jsonl", *rows, other, rows[0])
+    report = load_problems(path, field_map="openmathinstruct2")
+    assert [p.solution for p in report.problems] == ["way 0", OPENMATH["generated_solution"]]
+    assert (report.num_repeats, [bad.line for bad in report.bad_rows]) == (3, [6])
+    assert str(report).startswith("2 problems, 1 bad rows, 0 left out by the field map, 3 further")
+    path = write(tmp_path / "s.jsonl", *rows, other)
+    assert load_problems(path, field_map="openmathinstruct2", strict=True).num_repeats == 3
+
+
+def test_one_id_for_two_problems_is_a_bad_row(tmp_path: Path) -> None:
+    """Else the gold of one would judge the other."""
+    rows = [{"question": q, "answer": a, "id": "0"} for q, a in (("a", 1), ("b", 1), ("a", 2))]
+    report = load_problems(write(tmp_path / "i.jsonl", *rows))
+    assert [p.question for p in report.problems] == ["a"]
+    assert [(b.line, b.fault) for b in report.bad_rows] == [
+        (2, "another problem has it"),
+        (3, "another problem has it"),
+    ]
+
+
+def test_a_stream_lists_a_thousand_bad_rows_and_counts_the_rest(tmp_path: Path) -> None:
+    """What is larger than memory may be bad throughout."""
+    path = write(tmp_path / "b.jsonl", *["broken"] * (KEPT + 5), {"question": "q", "answer": "1"})
+    stream = RowStream(path)
+    assert len(list(stream)) == 1
+    assert (len(stream.bad_rows), stream.num_unlisted) == (KEPT, 5)
+    report = load_problems(path)
+    assert report.num_bad == KEPT + 5
+    assert str(report).endswith("\n  and 5 more")
+    assert report.listing(2).splitlines()[1:] == [
+        "b.jsonl:2: field '(row)': it is not JSON (JSONDecodeError); mend or remove the line",
+        f"... and {KEPT + 3} more bad rows",
+        f"1 problems, {KEPT + 5} bad rows, 0 left out by the field map",
+    ]
 
 
 def test_repeats_are_one_line_of_the_summary(tmp_path: Path) -> None:
