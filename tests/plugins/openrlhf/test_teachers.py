@@ -35,8 +35,8 @@ def test_the_average_is_the_closed_form(decay, updates, size, dtype, seed):
     """After n updates it is d^n w_0 + (1 - d) sum_k d^(n - k) w_k, summed here in float64.
 
     Each update rounds once to float32, an error of |w| 2^-24, which later ones shrink by d: at most
-    |w| 2^-24 / (1 - d) together. With steps of 1e-6 |w| an average in bfloat16, whose neighbours
-    are |w| / 256 apart, never leaves w_0.
+    |w| 2^-24 / (1 - d) together. With steps of 1e-6 |w| an average in bfloat16, whose numbers are
+    at least |w| / 256 apart, never leaves w_0.
     """
     draw = torch.Generator().manual_seed(seed)
     net = language_model(dtype)
