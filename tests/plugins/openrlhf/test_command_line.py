@@ -79,12 +79,14 @@ def test_the_literal_command_is_opt_in():
 
 
 CHECK = """
+import os
 import sys
 import ray
 from ray import cloudpickle
 from hdpo_plugins.openrlhf import nodes
 
 ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
+os.environ["HDPO_REWARD_END_MARKS"] = "."  # too late for the workers
 nodes.check_nodes()
 print("same version everywhere")
 probe = cloudpickle.dumps(nodes._probe)
@@ -107,6 +109,7 @@ def test_a_node_without_the_package_answers_with_its_reason():
     code, out, err = command("-c", CHECK)
     assert code == 0, err[-3000:]
     assert "same version everywhere" in out
+    assert err.count("HDPO_REWARD_END_MARKS: not as in this shell on node") == 1
     assert "without jaxtyping ModuleNotFoundError" in out
     assert "without vllm ModuleNotFoundError" in out
     assert "ModuleNotFoundError: No module named 'hdpo_plugins" in out
@@ -130,3 +133,19 @@ def test_nodes_that_differ_are_named_with_the_remedy(monkeypatch):
     monkeypatch.setattr(compat, "on_every_node", lambda function, seconds: nodes_without)
     with pytest.raises(ConfigError, match=r"10\.0\.0\.1: ModuleNotFoundError: .* 'vllm'"):
         nodes.check_nodes()  # although this machine is no better
+
+
+def test_settings_of_the_reward_that_do_not_reach_a_node_are_told(monkeypatch, caplog):
+    """Ray's workers have the environment of `ray start`, or of the job: not that of a shell."""
+    from hdpo_plugins.openrlhf import compat, nodes
+
+    monkeypatch.setenv("HDPO_REWARD_VERIFIER", "exact")
+    monkeypatch.setenv("HDPO_REWARD_WORKERS", "8")
+    there = {"10.0.0.1": nodes._settings(), "10.0.0.2": '{"HDPO_REWARD_WORKERS": "8"}'}
+    here = dict.fromkeys(there, version("hdpo_env"))
+    answers = {nodes._probe: here, nodes._settings: there}
+    monkeypatch.setattr(compat, "on_every_node", lambda function, seconds: answers[function])
+    nodes.check_nodes()
+    [record] = caplog.records
+    told = record.getMessage()
+    assert told.startswith("HDPO_REWARD_VERIFIER: not as in this shell on node 10.0.0.2")
