@@ -161,6 +161,8 @@ _TABLE: dict[str, list[tuple[str, list[str], list[str]]]] = {
          [r"\text{even integers}", r"\text{negative even integers}"]),
         (r"\text{isosceles right triangle}", [r"\text{right isosceles triangle}"],
          [r"\text{right triangle}", r"\text{right isosceles trapezoid}"]),
+        (r"\text{even or prime}", [r"\text{prime or even}"],
+         [r"\text{prime and even}", r"\text{even prime}"]),
         (r"\text{dog bites man}", [], [r"\text{man bites dog}"]),
         (r"21^{\text{st}}", ["21", "21st"], ["22", "2^{1}"]),
     ],

@@ -25,6 +25,7 @@ from hdpo_env.verifiers.compare.piecewise import same_piecewise
 from hdpo_env.verifiers.compare.quadratics import solved
 from hdpo_env.verifiers.compare.regions import is_surely_region, region, same_region
 from hdpo_env.verifiers.compare.values import Leaf, same_value, written_decimal
+from hdpo_env.verifiers.compare.wording import PROPERTIES
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op, Sym, letters, substitute, whole_number
 
 
@@ -157,6 +158,8 @@ def _sequences(m: Matcher, gold: Node, answer: Node) -> Ruling:
             return False
         if {gold.data, answer.data} == {"()", "[]"} and len(gold.args) == 2:
             return False  # an open interval is not a closed one
+    if _joins_properties(gold, answer):
+        return False
     for lone, other in ((a, answer), (b, gold)):
         if lone.braces and len(lone.items) == 1 and not (a.braces and b.braces):
             if _is_empty(lone.items[0]):
@@ -165,6 +168,15 @@ def _sequences(m: Matcher, gold: Node, answer: Node) -> Ruling:
     if (a.ordered and b.braces) or (b.ordered and a.braces):
         return False  # a tuple is not a set
     return same_listing(a, b, m.same)
+
+
+def _joins_properties(gold: Node, answer: Node) -> bool:
+    """``even or prime`` against ``even and prime``: two properties, one of them or both."""
+    if not (isinstance(gold, Op) and isinstance(answer, Op)):
+        return False
+    parts = (*gold.args, *answer.args)
+    is_text = all(isinstance(part, Op) and part.data in PROPERTIES for part in parts)
+    return is_text and {gold.data, answer.data} == {"", "or"}
 
 
 def _is_empty(node: Node) -> bool:

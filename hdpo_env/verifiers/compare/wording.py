@@ -37,7 +37,7 @@ _PREDICATE = re.compile(
 _EXISTS = re.compile(r"(no .*?) (?:exists?|to (?:equation|system|problem))")
 _KINDS = frozenset({"even", "odd", "prime", "composite"})
 _PLURALS = {f"{kind}s": kind for kind in _KINDS}
-_PROPERTIES = _KINDS | {"positive", "negative", "rational", "irrational"}
+PROPERTIES = _KINDS | {"positive", "negative", "rational", "irrational"}
 _SHAPES = frozenset({"isosceles", "right", "acute", "obtuse", "scalene", "equilateral"})
 _FILLER = frozenset({"is", "are", "be", "must", "should"})
 _NUMBERS = frozenset(
@@ -90,7 +90,7 @@ def _in_any_order(a: list[str], b: list[str]) -> bool:
     """Whether two phrases list the same properties, of which each holds by itself."""
     if sorted(a) != sorted(b):
         return False
-    if _PROPERTIES.issuperset(a):
+    if PROPERTIES.issuperset(a):
         return True
     return a[-1] == b[-1] and a[-1] in ("triangle", "triangles") and _SHAPES.issuperset(a[:-1])
 

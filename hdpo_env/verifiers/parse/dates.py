@@ -22,7 +22,7 @@ _NAMES = [
     "december",
 ]
 _MONTH = "(?P<month>" + "|".join(name.capitalize() for name in _NAMES) + r"|[A-Z][a-z]{2,3}\.?)"
-_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_DAY = r"(?P<day>\d{1,2}) ?(?:st|nd|rd|th)?"
 _YEAR = r"(?: (?P<year>\d{3,4}))?"
 _DATES = (
     re.compile(rf"{_MONTH} {_DAY}{_YEAR}"),
