@@ -17,7 +17,7 @@ COLUMNS = (("cliff", "pass@8"), ("easy", "pass@1"), ("control", "pass@8"), ("fai
 
 def cell(values: Iterable[float]) -> str:
     """Mean over seeds and the half-width of its 95 % Student t interval."""
-    from hdpo_env.report.seeds import t_quantile
+    from hdpo_env.stats import t_quantile
 
     numbers = list(values)
     mean = sum(numbers) / len(numbers)

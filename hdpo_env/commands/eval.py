@@ -178,7 +178,7 @@ def measure(policy: Policy, problems: Sequence[Problem], options: Options) -> Ev
     for at in track(chunks, "sampling", console=Console(stderr=True), transient=True):
         groups += draw(at, options.n, False)
         best += draw(at, 1, True) if options.greedy else []
-    return report_of(groups, best or None, ks=options.ks, seed=options.seed, maj_ks=options.maj)
+    return report_of(groups, best or None, ks=options.ks, maj_ks=options.maj)
 
 
 def template_of(problem: Problem) -> str:

@@ -20,7 +20,7 @@ Results = Sequence[ProblemResult]
 
 
 def coverage(
-    results: Results, ks: Iterable[int] | None = None, *, confidence: float = 0.95, seed: int = 0
+    results: Results, ks: Iterable[int] | None = None, *, confidence: float = 0.95
 ) -> dict[int, Estimate]:
     """Pass@k for every k up to the fewest judged rollouts of a problem, or for the given ks.
 
@@ -33,7 +33,7 @@ def coverage(
     for k in wanted:
         values = [pass_at_k(r.n, r.correct, k) for r in judged if r.n >= k]
         if values:
-            curve[k] = mean_over_problems(values, confidence=confidence, seed=seed)
+            curve[k] = mean_over_problems(values, confidence=confidence)
     return curve
 
 
@@ -67,12 +67,11 @@ def compare_results(
     only: Collection[str] | None = None,
     ks: Iterable[int] = (1, 4, 8),
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> list[Comparison]:
     """Pass@k of two runs on the problems that both judged often enough, and greedy accuracy.
 
     ``only`` restricts them to these problem ids, such as the `cliff_ids` of the base model (of
-    another sampling than either). Problems are resampled as pairs.
+    another sampling than either). Problems are compared as pairs.
 
     Raises:
         DataError: no problem is left to compare.
@@ -82,20 +81,19 @@ def compare_results(
     for k in ks:
         both = [(a, b) for a, b in pairs if min(a.n, b.n) >= k]
         values = [[pass_at_k(r.n, r.correct, k) for r in side] for side in zip(*both, strict=True)]
-        found += _comparison(f"pass@{k}", values, confidence, seed)
+        found += _comparison(f"pass@{k}", values, confidence)
     greedy = [(a, b) for a, b in pairs if a.greedy is not None and b.greedy is not None]
     values = [[float(bool(r.greedy)) for r in side] for side in zip(*greedy, strict=True)]
-    return found + _comparison("greedy", values, confidence, seed)
+    return found + _comparison("greedy", values, confidence)
 
 
 def _comparison(
-    measure: str, values: Sequence[Sequence[float]], confidence: float, seed: int
+    measure: str, values: Sequence[Sequence[float]], confidence: float
 ) -> list[Comparison]:
     if not values:
         return []
-    settings = {"confidence": confidence, "seed": seed}
-    first, second = (mean_over_problems(side, **settings) for side in values)
-    difference = paired_difference(*values, **settings)
+    first, second = (mean_over_problems(side, confidence=confidence) for side in values)
+    difference = paired_difference(*values, confidence=confidence)
     return [Comparison(measure, first, second, difference, len(values[0]))]
 
 

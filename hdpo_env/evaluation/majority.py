@@ -21,7 +21,6 @@ def majority_at(
     *,
     verifier_of: Callable[[Problem], Verifier] = verifier_named,
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> dict[int, Estimate]:
     """Maj@k over problems: the chance that the plurality of k judged rollouts is correct.
 
@@ -41,7 +40,7 @@ def majority_at(
     for k in wanted:
         values = [maj_at_k(v, _RIGHT, k) for v in votes if len(v) >= k]
         if values:
-            found[k] = mean_over_problems(values, confidence=confidence, seed=seed)
+            found[k] = mean_over_problems(values, confidence=confidence)
     return found
 
 

@@ -114,7 +114,7 @@ def evaluate(
 
     groups = draw(n, derive_seed("evaluate", "sampled", seed), False)
     best = draw(1, derive_seed("evaluate", "greedy", seed), True) if greedy else None
-    return report_of(groups, best, ks=wanted, confidence=confidence, seed=seed, maj_ks=votes)
+    return report_of(groups, best, ks=wanted, confidence=confidence, maj_ks=votes)
 
 
 def report_of(
@@ -123,7 +123,6 @@ def report_of(
     *,
     ks: Iterable[int] = (1,),
     confidence: float = 0.95,
-    seed: int = 0,
     maj_ks: Iterable[int] = (),
 ) -> EvalReport:
     """The report of groups that were sampled elsewhere, by whatever system.
@@ -139,7 +138,7 @@ def report_of(
     used = {k: [r for r in results if r.n >= k] for k in wanted}
 
     def estimate(values: Sequence[float]) -> Estimate | None:
-        return mean_over_problems(values, confidence=confidence, seed=seed) if values else None
+        return mean_over_problems(values, confidence=confidence) if values else None
 
     completions = [rollout.completion for group in groups for rollout in group.rollouts]
     return EvalReport(
@@ -151,7 +150,7 @@ def report_of(
         abstention_rate=sum(r.abstained for r in results) / len(completions),
         truncation_rate=sum(c.is_truncated for c in completions) / len(completions),
         mean_tokens=sum(c.num_tokens for c in completions) / len(completions),
-        maj_at=majority_at(groups, maj_ks, confidence=confidence, seed=seed),
+        maj_at=majority_at(groups, maj_ks, confidence=confidence),
     )
 
 

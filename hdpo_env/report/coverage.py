@@ -15,9 +15,6 @@ from hdpo_env.report.seeds import BandPoint
 from hdpo_env.report.study import Study
 from hdpo_env.stats import mean_over_problems, pass_at_k
 
-#: Resamples of a bootstrap interval: the ends scatter by about a tenth of the interval's width.
-NUM_RESAMPLES = 500
-
 
 def coverage(study: Study) -> list[Figure]:
     """One chart for the hard slice and one for the easy one, where several samples were drawn."""
@@ -43,7 +40,7 @@ def _figure(study: Study, slice_name: str) -> Figure | None:
     chart = line_chart(lines, key=slug("coverage", slice_name), title=title, axis=axis)
     caption = (
         "The chance that at least one of k completions is right, at the first and the last "
-        "evaluation. Bands are 95 % intervals over problems, from a bootstrap."
+        "evaluation. Bands are 95 % intervals over problems."
     )
     return Figure(title, caption, chart, tuple(lines), axis)
 
@@ -61,7 +58,7 @@ def _line(label: str, evaluations: Sequence[Sequence[EvalRow]], look: Look) -> L
     points = []
     for k in _ks(min(r.num_samples for rows in evaluations for r in rows)):
         values = _means(evaluations, k)
-        mean = mean_over_problems(values, num_resamples=NUM_RESAMPLES)
+        mean = mean_over_problems(values)
         points.append(BandPoint(log2(k), *mean, len(values)))
     return Line(label, points, look, of="problems")
 
@@ -75,7 +72,7 @@ def _ks(num_samples: int) -> Iterator[int]:
 
 
 def _means(evaluations: Sequence[Sequence[EvalRow]], k: int) -> list[float]:
-    # One number per problem, averaged over seeds: problems are what is resampled.
+    # One number per problem, averaged over seeds: a problem is one observation.
     seen: dict[str, list[float]] = {}
     for rows in evaluations:
         for r in rows:

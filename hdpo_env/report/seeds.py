@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import atan, cos, pi, sin, sqrt
+from math import sqrt
 from typing import NamedTuple
 
 from hdpo_env.errors import DataError
 from hdpo_env.report.records import Curve
+from hdpo_env.stats import t_quantile
 
 
 class SeedMean(NamedTuple):
@@ -27,38 +28,6 @@ class BandPoint(NamedTuple):
     low: float
     high: float
     num_seeds: int
-
-
-def t_quantile(df: int, confidence: float = 0.95) -> float:
-    """The t with P(-t <= T <= t) = ``confidence`` for Student's t of ``df`` degrees of freedom.
-
-    By bisection of the closed form for whole degrees of freedom (Abramowitz and Stegun 26.7.3-4).
-
-    Raises:
-        DataError: ``df`` is below 1.
-
-    >>> round(t_quantile(2), 3), round(t_quantile(30), 3)
-    (4.303, 2.042)
-    """
-    if df < 1:
-        raise DataError(f"{df} degrees of freedom: an interval over seeds needs at least two seeds")
-    low, high = 0.0, 1.0
-    while _within(high, df) < confidence:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, df) < confidence else (low, middle)
-    return (low + high) / 2
-
-
-def _within(t: float, df: int) -> float:
-    angle = atan(t / sqrt(df))
-    term = cos(angle) if df % 2 else 1.0
-    total = 0.0
-    for i in range(1 + df % 2, df, 2):
-        total += term
-        term *= cos(angle) ** 2 * i / (i + 1)
-    return (angle + sin(angle) * total) * 2 / pi if df % 2 else sin(angle) * total
 
 
 def seed_mean(

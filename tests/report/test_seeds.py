@@ -8,30 +8,12 @@ from hypothesis import strategies as st
 
 from hdpo_env.errors import DataError
 from hdpo_env.report.records import Curve
-from hdpo_env.report.seeds import band, seed_mean, t_quantile, thinned
+from hdpo_env.report.seeds import band, seed_mean, thinned
 
 RATES = st.lists(st.floats(0, 1), min_size=2, max_size=9)
 CURVES = st.dictionaries(st.integers(0, 60), st.floats(-5, 5), min_size=1).map(
     lambda d: Curve(tuple(sorted(d)), tuple(d[s] for s in sorted(d)))
 )
-
-
-@pytest.mark.parametrize(
-    ("df", "confidence", "t"),
-    [
-        (1, 0.95, 12.706), (2, 0.95, 4.303), (3, 0.95, 3.182), (4, 0.95, 2.776),
-        (9, 0.95, 2.262), (30, 0.95, 2.042), (120, 0.95, 1.980), (5, 0.99, 4.032), (2, 0.5, 0.816),
-    ],
-)  # fmt: skip
-def test_t_quantile_is_the_printed_table(df: int, confidence: float, t: float) -> None:
-    """Quantiles agree with the t table of textbooks to its three decimals."""
-    assert t_quantile(df, confidence) == pytest.approx(t, abs=5e-4)
-
-
-def test_no_degree_of_freedom_is_refused() -> None:
-    """An interval from one seed cannot be asked for by accident."""
-    with pytest.raises(DataError, match="at least two seeds"):
-        t_quantile(0)
 
 
 def test_seed_mean_by_hand() -> None:
