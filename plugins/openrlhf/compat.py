@@ -190,6 +190,17 @@ def data_parallel_group(strategy: Any) -> Any:
     return _host("openrlhf.utils.loss_utils")._get_dp_group(strategy)
 
 
+def dynamic_loss_info(trainer: Any, experience: Any, step: int) -> Any:
+    """What OpenRLHF divides a dynamic micro-batch's loss by: the tokens and rows of its update."""
+    return _host("openrlhf.utils.loss_utils").get_loss_batch_info(
+        trainer.strategy,
+        experience.action_mask,
+        replay_buffer=trainer.replay_buffer,
+        step=step,
+        dynamic_batch=True,
+    )
+
+
 def current_device() -> Any:
     """Where the policy's tensors live."""
     return _host("torch").cuda.current_device()

@@ -49,8 +49,12 @@ class WorkerPart:
     Where DeepSpeed partitions parameters (ZeRO-3) every rank must run the same forward passes.
     """
 
-    def begin(self, payload: Any, num_micro_steps: int) -> None:
-        """Start a step: every rank calls it, so that collectives are allowed here."""
+    def begin(self, payload: Any, updates: Sequence[int]) -> None:
+        """Start a step: every rank calls it, so that collectives are allowed here.
+
+        ``updates[i]`` numbers the optimiser step that micro-step i is part of, the same on every
+        rank; a batch is gone through ``--train.max_epochs`` times.
+        """
 
     def before(self, experience: Any, micro_step: int, loss_batch_info: Mapping[str, Any]) -> Any:
         """Before the student's forward pass; a scalar that is returned is added to the loss."""

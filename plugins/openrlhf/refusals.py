@@ -16,12 +16,6 @@ _LIMITS = (
         "the asynchronous trainer distils into weights that have moved on since: drop it",
     ),
     (
-        "train.dynamic_batch_enable",
-        0,
-        "OpenRLHF's dynamic batches run several backward passes per optimiser step, and DeepSpeed "
-        "then loses gradient (ZeRO-1, ZeRO-2): drop it",
-    ),
-    (
         "ds.ring_attn_size",
         1,
         "ring attention puts one token of student and teacher on different ranks: use 1",
@@ -61,6 +55,16 @@ def complaints(args: Args, plugins: Sequence[Plugin]) -> Iterator[str]:
     for name, limit, reason in _LIMITS:
         if args[name] > limit:
             yield f"--{name} does not go with --plugin: {reason}"
+    if (
+        args["train.dynamic_batch_enable"]
+        and args["algo.advantage.estimator"] == "gae"
+        and args["ds.zero_stage"] < 3
+    ):
+        yield (
+            "--train.dynamic_batch_enable with --algo.advantage.estimator gae: the plugins mend "
+            "the policy's gradient alone, and OpenRLHF's critic keeps only that of an update's "
+            "last micro-batch (ZeRO-1, ZeRO-2): use --ds.zero_stage 3, or an estimator without one"
+        )
     if args["ds.param_dtype"] == "fp16":
         # head_loss makes its gradients in the forward pass, before DeepSpeed's loss scale is known.
         yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -37,9 +38,14 @@ class Worker:
         return compat.current_device()
 
     @property
-    def steps_per_update(self) -> int:
-        """Micro-steps whose gradients DeepSpeed adds up for one optimiser step."""
-        return max(1, int(self.strategy.accumulated_gradient))
+    def is_dynamic(self) -> bool:
+        """Whether OpenRLHF fills micro-batches by tokens: an update's number of them varies."""
+        return bool(self.args["train.dynamic_batch_enable"])
+
+    @property
+    def loss_divisor(self) -> int:
+        """What DeepSpeed divides every micro-step's loss by before it adds the gradients up."""
+        return int(self.engine.gradient_accumulation_steps())
 
     @property
     def ranks(self) -> int:
@@ -50,6 +56,18 @@ class Worker:
         """Take the controller's message for the next step."""
         common, self.payloads = message[""], dict(message)
         self.step, self.total_steps = common["step"], common["total_steps"]
+
+    def updates(self, buffer: Any) -> list[int]:
+        """For each micro-step of the batch in OpenRLHF's replay buffer, which update it is part of.
+
+        All ranks have the same list: OpenRLHF makes as many dynamic micro-batches on every rank as
+        the fullest one needs.
+        """
+        if not self.is_dynamic:
+            num = len(buffer) // buffer.sample_batch_size
+            return [i // self.loss_divisor for i in range(num)]
+        buffer.setup_dynamic_batch(self.strategy)  # ppo_train does it again, with the same outcome
+        return list(accumulate(buffer.dynamic_optimizer_step, initial=0))[:-1]
 
     def reduced(self, values: list[float]) -> list[float]:
         """Each value added up over the ranks; every rank must call it."""
@@ -75,9 +93,9 @@ class PluginActorTrainer(compat.ActorPPOTrainer):
     def ppo_train(self, kl_ctl: float) -> dict[str, Any]:
         """One rollout batch: plan it, train as OpenRLHF does, add the plugins' numbers."""
         parts, worker = self.worker.parts, self.worker
-        num = len(self.replay_buffer) // self.replay_buffer.sample_batch_size
+        updates = worker.updates(self.replay_buffer) if parts else []
         for name, part in parts.items():
-            part.begin(worker.payloads.pop(name, None), num)
+            part.begin(worker.payloads.pop(name, None), updates)
         status = super().ppo_train(kl_ctl)
         for part in parts.values():
             sums = part.sums()
@@ -92,9 +110,21 @@ class PluginActorTrainer(compat.ActorPPOTrainer):
         parts = list(self.worker.parts.values())
         if not parts:
             return super().training_step(experience, kl_ctl, step, loss_batch_info)
+        if self.worker.is_dynamic:
+            loss_batch_info = self._mark_boundary(experience, step)
         terms = [part.before(experience, step, loss_batch_info) for part in parts]
         with self._watched(parts, [t for t in terms if t is not None]):
             return super().training_step(experience, kl_ctl, step, loss_batch_info)
+
+    def _mark_boundary(self, experience: Any, step: int) -> Any:
+        """Tell DeepSpeed which micro-step ends the update, and the plugins its tokens.
+
+        OpenRLHF runs dynamic micro-batches with one accumulation step, so that DeepSpeed takes each
+        backward pass for an update of its own and keeps only the last one's gradient (ZeRO-2).
+        """
+        is_last = bool(self.replay_buffer.dynamic_optimizer_step[step])
+        self.worker.engine.set_gradient_accumulation_boundary(is_last)
+        return compat.dynamic_loss_info(self, experience, step)
 
     @contextmanager
     def _watched(self, parts: list[WorkerPart], terms: list[Tensor]) -> Iterator[None]:

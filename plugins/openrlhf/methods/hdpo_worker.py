@@ -31,18 +31,19 @@ class HdpoWorker(WorkerPart):
         self._shares: list[list[Pair]] = []
         self._sums: defaultdict[str, float] = defaultdict(float)
 
-    def begin(self, payload: Any, num_micro_steps: int) -> None:
+    def begin(self, payload: Any, updates: Sequence[int]) -> None:
         """Deal this rank's pairs out to the micro-steps, and agree on counts with the others."""
         pairs: Sequence[Pair] = payload or ()
         self._sums.clear()
-        num, size = max(1, num_micro_steps), self._worker.steps_per_update
+        self._updates, num = updates, len(updates)
         # Early micro-steps first: those that have a pair on any rank are the same everywhere.
         self._shares = [list(pairs[i::num]) for i in range(num)]
         tokens = [float(sum(len(p.completion_ids) for p in share)) for share in self._shares]
         totals = self._worker.reduced(tokens)
         self._has_any = [total > 0 for total in totals]
-        starts = [i - i % size for i in range(num)]
-        self._tokens_of_update = [sum(totals[s : s + size]) for s in starts]
+        self._tokens_of_update = defaultdict[int, float](float)
+        for update, total in zip(updates, totals, strict=True):
+            self._tokens_of_update[update] += total
 
     def before(
         self, experience: Any, micro_step: int, loss_batch_info: Mapping[str, Any]
@@ -54,9 +55,10 @@ class HdpoWorker(WorkerPart):
         texts = heads.padded_to([(p.prompt_ids, p.completion_ids) for p in pairs])
         batch = self._batch(texts)
         teacher = self._teacher(pairs)
-        # DeepSpeed divides by the micro-steps of an update and averages over the ranks.
-        scale = self._config.weight * worker.steps_per_update * worker.ranks
-        each = scale / max(1.0, self._tokens_of_update[micro_step]) if pairs else 0.0
+        tokens = self._tokens_of_update[self._updates[micro_step]]
+        # DeepSpeed divides by its accumulation steps and averages over the ranks.
+        scale = self._config.weight * worker.loss_divisor * worker.ranks
+        each = scale / max(1.0, tokens) if pairs else 0.0
 
         def loss_of(h: Tensor, W: Tensor, bias: Tensor | None) -> Tensor:
             weight = h.new_full((len(h),), each, dtype=torch.float32)
@@ -77,11 +79,9 @@ class HdpoWorker(WorkerPart):
 
     def sums(self) -> dict[str, float]:
         """This rank's sums of the step."""
-        size, tokens = self._worker.steps_per_update, self._tokens_of_update
-        updates = (
-            sum(1 for total in tokens[::size] if total) * self._worker.args["train.max_epochs"]
-        )
-        self._sums["updates"] = updates / self._worker.ranks
+        with_pairs = sum(1 for total in self._tokens_of_update.values() if total)
+        epochs = self._worker.args["train.max_epochs"]
+        self._sums["updates"] = with_pairs * epochs / self._worker.ranks
         return {name: float(self._sums[name]) for name in NAMES}
 
     def status(self, sums: Mapping[str, float]) -> dict[str, float]:
@@ -123,9 +123,9 @@ class HdpoWorker(WorkerPart):
     def _count(self, divergence: Tensor, loss: Tensor, num_pairs: int) -> None:
         if not num_pairs:
             return
-        size, ranks = self._worker.steps_per_update, self._worker.ranks
+        scale = self._worker.loss_divisor * self._worker.ranks
         found = {
-            "loss": float(loss.detach()) / (size * ranks),
+            "loss": float(loss.detach()) / scale,
             "divergence": float(divergence.sum()),
             "saturated": float((divergence > SATURATED_NATS).sum()),
             "tokens": float(len(divergence)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class RlsdWorker(WorkerPart):
         self._teacher: tuple[Tensor, Tensor] | None = None  # rows [B, A], log q there [N]
         self._sums: defaultdict[str, float] = defaultdict(float)
 
-    def begin(self, payload: Any, num_micro_steps: int) -> None:
+    def begin(self, payload: Any, updates: Sequence[int]) -> None:
         """Take the teacher's prompts."""
         self._prompts = payload or {}
         self._sums.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -33,11 +33,11 @@ class SdpgWorker(WorkerPart):
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._term: tuple[Reread, Hidden, Tensor, float] | None = None
 
-    def begin(self, payload: Any, num_micro_steps: int) -> None:
+    def begin(self, payload: Any, updates: Sequence[int]) -> None:
         """Take the teacher's prompts, and beta for this step of the run."""
         worker, config = self._worker, self._config
         self._prompts = payload or {}
-        self._num_micro_steps = max(1, num_micro_steps) * worker.args["train.max_epochs"]
+        self._num_updates = max(1, len(set(updates))) * worker.args["train.max_epochs"]
         self._sums.clear()
         # Batches that only the critic learns from are no steps of the schedule.
         frozen = max(0, worker.args["critic.freezing_steps"] + 1)
@@ -99,9 +99,10 @@ class SdpgWorker(WorkerPart):
         Rollouts that are left out were let in and are too long to be read after the teacher's
         prompt.
         """
+        scale = self._worker.ranks * self._worker.loss_divisor
         return {
             "sdpg/beta": self._beta,
-            "sdpg/loss": sums["loss"] / (self._worker.ranks * self._num_micro_steps),
+            "sdpg/loss": sums["loss"] / (scale * self._num_updates),
             "sdpg/tokens": sums["tokens"],
             "sdpg/rollouts_left_out": sums["left_out"],
             "sdpg/token_kl": sums["divergence"] / max(1.0, sums["tokens"]),

@@ -227,10 +227,10 @@ def rank_main(rank, world, port, spec):
     after = parameters(trainer)
     if rank == 0:
         numbers = {k: float(v) for k, v in status.items() if isinstance(v, (int, float))}
-        torch.save(
-            {"gradients": gradients, "before": before, "parameters": after, "status": numbers},
-            spec["out"],
-        )
+        found = {"gradients": gradients, "before": before, "parameters": after, "status": numbers}
+        # rows of each dynamic micro-batch
+        found["dynamic"] = [len(rows) for rows in trainer.replay_buffer.dynamic_indices]
+        torch.save(found, spec["out"])
 
 
 def main(path):

@@ -52,7 +52,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
     assert code == 2
     for named in (
         "--train.async_enable does not go with --plugin",
-        "--train.dynamic_batch_enable does not go with --plugin",
+        "--train.dynamic_batch_enable with --algo.advantage.estimator gae",
         "--plugin hdpo needs a verdict on every rollout",
         "--hdpo.teacher ema does not go with --ds.zpg 8",
         "--rlsd.mix is a flag of the plugin rlsd, which was not chosen, and would do nothing",

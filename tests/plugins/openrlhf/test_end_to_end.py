@@ -142,15 +142,21 @@ def test_weight_zero_is_plain_openrlhf_to_the_bit(stack, chain_model, seeded_age
     assert not torch.equal(theirs["lm_head.weight"], base["lm_head.weight"].bfloat16())
 
 
-def test_cliffs_survive_dynamic_filtering(stack):
-    """The filter drops cliffs from the policy's batch; their pairs reach the ranks all the same.
+def test_cliffs_survive_dynamic_filtering_and_dynamic_batches(stack):
+    """The filter drops cliffs from the policy's batch; all tokens of their pairs are distilled.
 
+    The pairs are dealt to micro-batches that OpenRLHF fills with up to 100 tokens.
     The run is ended after two steps: OpenRLHF fails by itself where the filter leaves fewer
     micro-batches of the data's last batch than there are ranks.
     """
     from hdpo_plugins.openrlhf.reward import agent_func
 
-    changed = {"train.agent_func_path": agent_func.__file__, "algo.dynamic_filtering_enable": True}
+    changed = {
+        "train.agent_func_path": agent_func.__file__,
+        "algo.dynamic_filtering_enable": True,
+        "train.dynamic_batch_enable": True,
+        "train.max_tokens_per_gpu": 100,
+    }
     data = stack.data("+#", 160)
     run = stack.run("filtered", stack.PLUGIN, data, until="Global step 3", **changed, **HDPO)
     steps = [run.steps[1], run.steps[2]]
@@ -158,4 +164,5 @@ def test_cliffs_survive_dynamic_filtering(stack):
     for step in steps:
         assert step["hdpo/cliffs"] > 0
         assert 0 < step["rollout/reward_mean"] < 1
+        assert step["hdpo/tokens"] == 7 * step["hdpo/pairs"]  # six digits and the end
     assert sum(step["hdpo/pairs"] for step in steps) > 0

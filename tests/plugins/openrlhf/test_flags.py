@@ -18,7 +18,8 @@ from hdpo_plugins.openrlhf.refusals import complaints
 # The host's flags that our refusals read, as a supported run sets them.
 FINE = {
     "train.async_enable": False,
-    "train.dynamic_batch_enable": False,
+    "train.dynamic_batch_enable": True,
+    "algo.advantage.estimator": "group_norm",
     "ds.ring_attn_size": 1,
     "ds.tensor_parallel_size": 1,
     "ds.deepcompile": False,
@@ -73,7 +74,7 @@ def test_a_supported_run_has_no_complaints():
 
 REFUSED = [
     ({"train.async_enable": True}, "--train.async_enable"),
-    ({"train.dynamic_batch_enable": True}, "--train.dynamic_batch_enable"),
+    ({"algo.advantage.estimator": "gae"}, "OpenRLHF's critic keeps only that of an update's last"),
     ({"ds.ring_attn_size": 2}, "--ds.ring_attn_size"),
     ({"ds.tensor_parallel_size": 2}, "--ds.tensor_parallel_size"),
     ({"ds.deepcompile": True}, "--ds.deepcompile"),

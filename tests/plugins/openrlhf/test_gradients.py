@@ -29,6 +29,7 @@ BASE = {
 TOP_K = 6
 BOTH = {"hdpo.lambda": 0.5, "hdpo.top_k": TOP_K, "sdpg.beta": 0.3, "sdpg.warmup_steps": 0}
 BOTH |= {"sdpg.decay_steps": 0}
+DYNAMIC = {"train.dynamic_batch_enable": True, "train.max_tokens_per_gpu": 20}
 
 
 def save_model(folder, seed):
@@ -179,18 +180,25 @@ def assert_equal_gradients(found, wanted):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("stage", "divergence"), [(2, "jsd"), (3, "jsd"), (2, "kl_teacher_student")]
+    ("stage", "divergence", "batches"),
+    [
+        (2, "jsd", {}),
+        (3, "jsd", {}),
+        (2, "kl_teacher_student", DYNAMIC),
+        (3, "jsd", DYNAMIC),
+    ],
 )
 def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(
-    stage, divergence, model, net, tmp_path
+    stage, divergence, batches, model, net, tmp_path
 ):
     """All pairs on rank 0, none on rank 1, two micro-steps: policy + HDPO + SDPG in one backward.
 
+    Dynamic batches make three micro-steps of the same rows, of two, one and one packed rollouts.
     The reference is one process on full logits by autograd. Both sides compute in float32: in
     bfloat16 rounding alone costs 1e-4 of the cosine.
     """
     rollouts = [rollouts_of(net, 4, seed, 0.8) for seed in (1, 2)]
-    changed = {**BOTH, "ds.zero_stage": stage, "rollout.temperature": 0.8}
+    changed = {**BOTH, **batches, "ds.zero_stage": stage, "rollout.temperature": 0.8}
     changed["hdpo.divergence"] = divergence
     spec = {
         "flags": flags_of(model, ["hdpo", "sdpg"], **changed),
@@ -198,8 +206,10 @@ def test_the_gradient_of_two_uneven_ranks_is_that_of_the_definition(
         "pairs": [pairs_of(3, 0), []],
         "prompts": teacher_prompts(rollouts),
         "float32": True,
+        "packed": bool(batches),
     }
     found = run({"two": spec}, tmp_path)["two"]
+    assert sorted(found["dynamic"]) == ([1, 1, 2] if batches else [])
     wanted = {"weight": 0.5, "beta": 0.3, "divergence": divergence}
     assert_equal_gradients(found, expected(net, spec, **wanted, temperature=0.8))
     # and the terms matter: without one of them, or with another, the same comparison fails
@@ -221,6 +231,11 @@ VARIANTS = {  # name: plugins, flags, settings of the spec
     "on": (["hdpo", "sdpg"], BOTH, {}),
     "rlsd": (["rlsd"], {"rlsd.mix": 0.7, "rlsd.clip": 0.5}, {}),
     "packed": (["hdpo", "sdpg"], BOTH, {"packed": True}),
+    "two updates": (
+        ["hdpo", "sdpg"],
+        BOTH | DYNAMIC | {"train.batch_size": 2, "actor.adam.lr": 0, "hdpo.lambda": 5},
+        {"packed": True},
+    ),
     "given": (["hdpo"], BOTH | {"hdpo.teacher": "frozen", "algo.kl.init_coef": 0.01}, {}),
     "ema": (
         ["hdpo", "sdpg"],
@@ -285,6 +300,22 @@ def test_one_rank_has_the_gradient_of_the_definition(name, terms, variants, net)
     """Also where rollouts are packed into one row, and where RLSD changes the advantages."""
     spec, found = variants[name]
     assert_equal_gradients(found, expected(net, spec, **terms))
+
+
+@pytest.mark.slow
+def test_each_dynamic_update_is_normalised_by_its_own_tokens(variants, net):
+    """Two updates of a batch, of one and two micro-steps: three pairs are dealt one to each.
+
+    The learning rate is 0, so that the second update's gradient is that of its rows at the start.
+    """
+    spec, found = variants["two updates"]
+    assert found["dynamic"] == [2, 1, 1]
+    (rollouts,), (pairs,) = spec["rollouts"], spec["pairs"]
+    second = {**spec, "rollouts": [rollouts[2:]], "pairs": [pairs[1:]]}
+    assert_equal_gradients(found, expected(net, second, weight=5.0, beta=0.3))
+    # and normalised by the tokens of all three pairs, 12 instead of 10, it would be another one
+    by_all = expected(net, second, weight=5.0 * 10 / 12, beta=0.3)
+    assert compared(found["gradients"], by_all)[0] < 0.999
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def test_sdpgs_schedule_counts_the_batches_that_train_the_policy(freezing):
 
     def beta(step):
         worker.step = step
-        part.begin({}, 1)
+        part.begin({}, [0])
         return part._beta
 
     assert beta(frozen) == pytest.approx(0.001 / 50)

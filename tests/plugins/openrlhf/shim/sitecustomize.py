@@ -1,7 +1,7 @@
 """What OpenRLHF, DeepSpeed and vLLM lack to run on the CPU, put in as they are imported.
 
 On PYTHONPATH, so that Ray's workers and vLLM's engine processes get it too. Nothing is touched in a
-process that imports none of the three modules of AFTER_IMPORT.
+process that imports none of the modules of AFTER_IMPORT.
 
 With SEED_EVERY_PROCESS in the environment torch is seeded there as well: the --train.seed does
 not reach OpenRLHF's controller, which shuffles the prompts.
@@ -84,8 +84,22 @@ def _keep_linear_weights(module):
     module.dispatch_cpu_unquantized_gemm = dispatch_cpu_unquantized_gemm
 
 
+def _attend_eagerly(module):
+    """Let OpenRLHF, which packs with flash attention only, load models with eager attention.
+
+    It too keeps packed rows apart: transformers sees from their positions where one begins.
+    """
+    init = module.Actor.__init__
+
+    def eager(self, *args, attn_implementation=None, **kwargs):
+        init(self, *args, attn_implementation="eager", **kwargs)
+
+    module.Actor.__init__ = eager
+
+
 AFTER_IMPORT = {
     "openrlhf": _speak_cpu,
+    "openrlhf.models.actor": _attend_eagerly,
     "openrlhf.utils.distributed_util": _sync_over_store,
     "vllm.model_executor.layers.utils": _keep_linear_weights,
 }
