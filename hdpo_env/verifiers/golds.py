@@ -13,6 +13,7 @@ from hdpo_env.verifiers.compare.wording import contradicts
 from hdpo_env.verifiers.extract.boxes import last_boxes
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer, plain_words
 from hdpo_env.verifiers.parse.nodes import Node, Num, Op
+from hdpo_env.verifiers.placeholders import divides_by_zero, placeholder
 
 _EXACT = re.compile(r"\d|\\(?:pi|ln|log|sqrt|frac|e)\b")  # the gold also has an exact form
 _SEVERAL = re.compile(r"[,;&]|\\pm|\\\\|\b(?:and|or)\b|approx.*approx")
@@ -33,24 +34,28 @@ def prepare_golds(texts: tuple[str, ...]) -> Golds:
     >>> prepare_golds((r"\boxed{5}",)).answers[0].text
     '5'
     >>> prepare_golds(("3", "4")).error
-    "the gold answers '3' and '4' contradict each other"
+    'gold 1 and gold 2 contradict each other'
     """
     if not texts:
         return Golds((), "there is no gold answer, or it is not text")
-    stripped = [gold_text(text) for text in texts]
-    usable = [text for text in stripped if text.strip()]
+    usable = [(n, text) for n, given in enumerate(texts, 1) if (text := gold_text(given)).strip()]
     if not usable:
         return Golds((), "the gold answer is blank")
-    answers = tuple(_with_approximation(parse_answer(text)) for text in usable)
-    for answer in answers:
-        if why := _defect(answer):
-            return Golds((), f"the gold answer {answer.text[:60]!r} cannot be used: {why}")
+    answers = tuple(_with_approximation(parse_answer(text)) for _, text in usable)
+    for (position, text), answer in zip(usable, answers, strict=True):
+        if why := placeholder(text) or _defect(answer):
+            return Golds((), f"{called(position, len(texts))} cannot be used: {why}")
     for i, one in enumerate(answers):
-        for other in answers[i + 1 :]:
-            if _contradict(one, other):
-                pair = f"{one.text[:60]!r} and {other.text[:60]!r}"
-                return Golds((), f"the gold answers {pair} contradict each other")
+        for j, other in enumerate(answers[:i]):
+            if _contradict(other, one):
+                pair = f"gold {usable[j][0]} and gold {usable[i][0]}"
+                return Golds((), f"{pair} contradict each other")
     return Golds(answers)
+
+
+def called(position: int, count: int) -> str:
+    """How reasons name a gold: by its position, never by its text."""
+    return "the gold answer" if count == 1 else f"gold {position}"
 
 
 def gold_text(text: str) -> str:
@@ -84,15 +89,19 @@ def _rounded(node: Node) -> Node | None:
 
 
 def _defect(answer: Answer) -> str:
-    """Why a gold cannot be compared with anything, or an empty string."""
+    """Why a gold cannot be compared with anything, or an empty string; it quotes nothing."""
     if not answer.canonical.strip():
         return "it holds no answer"
+    if divides_by_zero(answer):
+        return "it divides by zero"
     if answer.readings or (answer.has_words and plain_words(answer.spelled)):
         return ""
     chosen = choice(answer.text)
     if chosen is not None and chosen[1]:
         return ""  # "A) 5"
-    return answer.error or "it is not understood"
+    if "the limit is" in answer.error or "longer than" in answer.error:
+        return "it is too long"
+    return "it is nested too deeply" if "nested" in answer.error else "it is not understood"
 
 
 def _contradict(one: Answer, other: Answer) -> bool:

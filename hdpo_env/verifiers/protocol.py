@@ -77,6 +77,12 @@ def gold_texts(gold: str | Sequence[str]) -> tuple[str, ...]:
         return ()
 
 
+def not_text(completion: object) -> Verdict:
+    """The verdict on what is no completion at all, such as a null: an abstention."""
+    reason = f"the completion is {type(completion).__name__}, not text"
+    return Verdict(Outcome.ERROR, reason=reason, stage="extract")
+
+
 def fault(error: BaseException) -> str:
     """What is told of an exception: its class and place, for its words may quote a gold answer.
 

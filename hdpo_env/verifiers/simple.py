@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from time import perf_counter
+from typing import ClassVar
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Outcome, Verdict
@@ -15,9 +16,9 @@ from hdpo_env.verifiers.compare.choices import choice
 from hdpo_env.verifiers.compare.order import approximate
 from hdpo_env.verifiers.compare.quantities import quantity
 from hdpo_env.verifiers.extract.final import Policy, final_answer
-from hdpo_env.verifiers.golds import gold_text
+from hdpo_env.verifiers.golds import called, gold_text
 from hdpo_env.verifiers.parse.answer import parse_answer
-from hdpo_env.verifiers.protocol import gold_texts
+from hdpo_env.verifiers.protocol import fault, gold_texts, not_text
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class ExactVerifier:
         self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
     ) -> Verdict:
         """Judge one completion; see the class."""
+        if not isinstance(completion, str):
+            return not_text(completion)
         golds = {g.strip() for g in gold_texts(gold)} - {""}
         if not golds:
             return Verdict(Outcome.BAD_GOLD, reason="the gold answer is blank", stage="gold")
@@ -57,22 +60,34 @@ class _ValueVerifier(ABC):
     Every stated answer must hold an accepted value; statements that disagree are AMBIGUOUS.
     """
 
+    kind: ClassVar[str] = "value"  # what it compares, for reasons
     policy: Policy = "lenient"
+
+    @property
+    def version(self) -> str:
+        """Changes with the policy."""
+        return "1" if self.policy == "lenient" else f"1/{self.policy}"
 
     def verify(
         self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
     ) -> Verdict:
         """Judge one completion against one gold answer or several accepted ones."""
+        if not isinstance(completion, str):
+            return not_text(completion)
         start = perf_counter()
-        outcome, answer, reason, stage = self._judge(completion, gold_texts(gold), finish_reason)
+        try:
+            ruling = self._judge(completion, gold_texts(gold), finish_reason)
+        except Exception as error:  # a defect here must cost one abstention, never a run
+            ruling = Outcome.ERROR, None, fault(error), "fault"
+        outcome, answer, reason, stage = ruling
         return Verdict(outcome, answer, reason, stage, 1e3 * (perf_counter() - start))
 
     def _judge(
         self, completion: str, golds: tuple[str, ...], finish_reason: str | None
     ) -> tuple[Outcome, str | None, str, str]:
+        if why := self._unusable(golds):
+            return Outcome.BAD_GOLD, None, why, "gold"
         wanted = [self._value(gold_text(gold)) for gold in golds if gold.strip()]
-        if not wanted or any(value is None for value in wanted):
-            return Outcome.BAD_GOLD, None, f"no gold of this kind in {list(golds)!r:.120}", "gold"
         found = final_answer(completion, self.policy, finish_reason)
         if found.outcome is not None:
             return found.outcome, None, found.reason, "extract"
@@ -83,6 +98,15 @@ class _ValueVerifier(ABC):
         if same.pop():
             return Outcome.CORRECT, answer, "", "value"
         return Outcome.WRONG, answer, "differs from every gold answer", "value"
+
+    def _unusable(self, golds: tuple[str, ...]) -> str:
+        """Why there is nothing to compare with, in words that quote no gold; or an empty string."""
+        if not any(gold.strip() for gold in golds):
+            return "the gold answer is blank" if golds else "there is no gold answer as text"
+        for position, gold in enumerate(golds, 1):
+            if gold.strip() and self._value(gold_text(gold)) is None:
+                return f"{called(position, len(golds))} is no {self.kind}"
+        return ""
 
     def _accepts(self, wanted: list[object], value: object) -> bool:
         return value is not None and any(self._same(gold, value) for gold in wanted)
@@ -118,6 +142,7 @@ class NumericVerifier(_ValueVerifier):
     'CORRECT'
     """
 
+    kind: ClassVar[str] = "number"
     rel_tol: float = 1e-6
     name: str = "numeric"
 
@@ -127,8 +152,8 @@ class NumericVerifier(_ValueVerifier):
 
     @property
     def version(self) -> str:
-        """Changes with the tolerance."""
-        return f"1/{self.rel_tol:g}"
+        """Changes with the policy and the tolerance."""
+        return f"{super().version}/{self.rel_tol!r}"
 
     def _value(self, text: str) -> object | None:
         return _number(text)
@@ -150,8 +175,8 @@ class Gsm8kVerifier(_ValueVerifier):
     'CORRECT'
     """
 
+    kind: ClassVar[str] = "number"
     name: str = "gsm8k"
-    version: str = "1"
 
     def _judge(
         self, completion: str, golds: tuple[str, ...], finish_reason: str | None
@@ -176,8 +201,8 @@ class ChoiceVerifier(_ValueVerifier):
     'CORRECT'
     """
 
+    kind: ClassVar[str] = "letter of a choice"
     name: str = "choice"
-    version: str = "1"
 
     def _value(self, text: str) -> object | None:
         found = choice(text)

@@ -16,7 +16,7 @@ from hdpo_env.verifiers.extract.final import Final, Policy, final_answer
 from hdpo_env.verifiers.golds import Golds, gold_text, prepare_golds
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer
 from hdpo_env.verifiers.pool import worker
-from hdpo_env.verifiers.protocol import gold_texts
+from hdpo_env.verifiers.protocol import fault, gold_texts, not_text
 
 if TYPE_CHECKING:
     from hdpo_env.verifiers.pool import VerifierPool
@@ -52,12 +52,13 @@ class MathVerifier:
         self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
     ) -> Verdict:
         """Judge one completion against one gold answer or several accepted forms of it."""
+        if not isinstance(completion, str):
+            return not_text(completion)
         start = perf_counter()
         try:
             return self._verify(start, completion, gold_texts(gold), finish_reason)
         except Exception as error:  # a defect here must cost one abstention, never a run
-            reason = f"{type(error).__name__}: {str(error)[:200]}"
-            return _verdict(start, None, (Outcome.ERROR, reason, "fault"))
+            return _verdict(start, None, (Outcome.ERROR, fault(error), "fault"))
 
     def _verify(
         self, start: float, completion: str, golds: tuple[str, ...], finish_reason: str | None

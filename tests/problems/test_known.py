@@ -256,7 +256,7 @@ def test_unparsable_golds_are_bad_rows_when_checked(tmp_path: Path) -> None:
     )
     assert [p.question for p in report.problems] == ["a?"]
     assert [(b.line, b.field) for b in report.bad_rows] == [(2, "answer"), (3, "answer")]
-    assert report.bad_rows[0].fault == "it cannot be used: it holds no answer"
+    assert report.bad_rows[0].fault == "the gold answer cannot be used: it is punctuation only"
     assert not any(gold in str(report) for gold in ("$$", r"\frac"))
 
 

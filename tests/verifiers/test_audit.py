@@ -175,7 +175,7 @@ def test_what_is_no_answer_is_not_judged_as_its_name(tmp_path: Path) -> None:
         {"completion": "\\boxed{True}", "gold": True},
         {"completion": "\\boxed{nan}", "gold": float("nan")},
         {"completion": "\\boxed{4}", "gold": ["4", True]},
-        {"completion": None, "gold": "None"},
+        {"completion": None, "gold": "none"},
         {"completion": 4, "gold": 4},
     ]
     outcomes = [
