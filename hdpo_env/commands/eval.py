@@ -34,7 +34,7 @@ class Options:
     model: str
     """Folder of a Hugging Face checkpoint, or a hub id."""
     data: str
-    """Problem file (jsonl, json, parquet), hub id, or a family: linear:level=3, chain#6."""
+    """Problem file (jsonl, json, csv, parquet), hub id, or a family: linear:level=3, chain#6."""
     field_map: ColumnsOption = "plain"
     split: str = "eval"
     """Split of a family (train, eval, test) or of a hub data set."""

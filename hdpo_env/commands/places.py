@@ -191,6 +191,8 @@ def find_report(
     )
     if report.bad_rows:
         print(report.listing(), file=sys.stderr)
+    if report == LoadReport((), ()):
+        raise DataError(f"{data} holds no rows: give a file with at least one problem")
     if not report.problems:
         raise DataError(f"{data} holds no usable problem: {report}")
     if len(report.problems) == limit:

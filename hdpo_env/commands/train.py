@@ -28,7 +28,7 @@ class Options:
     model: str
     """Folder of a Hugging Face checkpoint, or a hub id."""
     data: str
-    """Problem file (jsonl, parquet), hub id, or a family such as linear:level=3 or chain#6."""
+    """Problem file (jsonl, csv, parquet), hub id, or a family such as linear:level=3 or chain#6."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     out: Path = Path("runs/train")
     """Folder of the run."""

@@ -6,11 +6,13 @@ Gold answers and solutions stay out of every fault: it names the field, what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from math import isfinite
 from typing import Any
 
 from hdpo_env.problems.fieldmap import FIELD_MAPS, Column, FieldMap
-from hdpo_env.problems.readers import Row, Unreadable
+from hdpo_env.problems.files import Unreadable
+from hdpo_env.problems.readers import Row
 from hdpo_env.types import Problem
 from hdpo_env.verifiers.protocol import VERIFIERS
 
@@ -103,12 +105,17 @@ def _answers(row: Row, columns: FieldMap) -> tuple[str, ...]:
 
 
 def _answer_text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise RowFault("answer", f"it is a {type(value).__name__}", "give a string or a number")
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, Decimal) and value.is_nan():
+        value = float("nan")  # of either kind
+    if isinstance(value, (float, Decimal)) and not isfinite(value):
         raise RowFault("answer", "it is NaN or infinite", "give a number, or words for it")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, Decimal):  # a column of them has one number of places
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     return str(value)
 
 
@@ -152,6 +159,8 @@ def _verifier(row: Row, columns: FieldMap) -> str:
 
 def _identity(row: Row, columns: FieldMap) -> str:
     value = _value(row, columns, "id")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of integers with gaps
     if not isinstance(value, (str, int, type(None))):
         raise RowFault("id", f"it is a {type(value).__name__}", "give a string or an integer")
     return "" if value is None else str(value)

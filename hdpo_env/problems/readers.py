@@ -1,99 +1,56 @@
-"""Rows of files, folders and hub data sets, one after the other, each with its line."""
+"""Rows of files, folders and hub data sets, one after the other, each with its file and line."""
 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hdpo_env.errors import DataError, MissingDependencyError
+from hdpo_env.problems.files import READERS, Unreadable, read_file
 
 Row = Mapping[str, Any]
+Placed = tuple[str, int, Any]
+
+_KINDS = "a .jsonl, .json, .csv or .parquet file"
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A line that is no row: what is wrong with it."""
-
-    fault: str
-    remedy: str = "mend or remove the line"
-
-
-def read_rows(path: str, split: str, config: str | None) -> Iterator[tuple[int, Any]]:
-    """Line (or row) numbers from 1, each with what stands there.
+def read_rows(path: str, split: str, config: str | None) -> Iterator[Placed]:
+    """Each row with the name of its file and its line (or row) number, from 1.
 
     Raises:
-        DataError: nothing is at this path, or it is not a problem file.
-        MissingDependencyError: the path needs the ``datasets`` package.
+        DataError: nothing is at this path, it is not a problem file, or it has no such split.
+        MissingDependencyError: the path needs the ``datasets`` or ``pyarrow`` package.
     """
-    file = Path(path)
-    if file.suffix in (".jsonl", ".json") and file.is_file():
-        return _json_rows(file)
-    return enumerate(_whole(path, split, config), start=1)
-
-
-def _json_rows(file: Path) -> Iterator[tuple[int, Any]]:
-    with file.open("rb") as lines:
-        if file.suffix == ".json":
-            yield from enumerate(_whole_json(file, lines.read()), start=1)
-            return
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, _parsed(line)
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, brackets without end
-        return Unreadable(f"it is not JSON ({type(error).__name__})")
-
-
-def _whole_json(file: Path, content: bytes) -> list[Any]:
-    rows = _parsed(content)
-    if isinstance(rows, Unreadable):
-        raise DataError(f"{file.name}: {rows.fault}; mend the file, or use .jsonl")
-    if not isinstance(rows, list):
-        raise DataError(
-            f"{file.name} is not a JSON list of objects: use .jsonl for one object a line"
-        )
-    return rows
-
-
-def _whole(path: str, split: str, config: str | None) -> Iterator[Row]:
-    try:
-        yield from _dataset_rows(path, split, config)
-    except DataError:
-        raise
-    except (ValueError, OSError) as error:  # no parquet, or a folder of files that differ
-        why = str(error).partition("\n")[0]
-        raise DataError(
-            f"{path!r} cannot be read ({why}): mend it, or give one .jsonl, .json or .parquet file"
-        ) from error
-
-
-def _dataset_rows(path: str, split: str, config: str | None) -> Iterable[Row]:
-    exists = Path(path).exists()
-    if not exists and (
-        path.count("/") != 1 or Path(path).suffix in (".jsonl", ".json", ".parquet")
-    ):
+    place = Path(path)
+    if place.is_file():
+        if place.suffix not in READERS:
+            raise _no_problem_file(path)
+        yield from ((place.name, line, row) for line, row in read_file(place))
+        return
+    if not place.exists() and (path.count("/") != 1 or place.suffix in READERS):
         raise DataError(f"nothing is at {path!r}: {_advice(path)}")
-    if exists and not Path(path).is_dir() and Path(path).suffix != ".parquet":
-        raise _no_problem_file(path)
     try:
         import datasets
     except ImportError:
         raise MissingDependencyError(
             f"reading {path!r} needs the datasets package: pip install 'hdpo_env[data]'"
         ) from None
-    if Path(path).suffix == ".parquet":
-        return datasets.load_dataset("parquet", data_files=path, split="train", streaming=True)
-    if not exists:
-        return _hub_rows(datasets, path, split, config)
-    return _folder_rows(datasets, path, split, config)
+    if place.exists():
+        yield from _folder_rows(datasets, path, split, config)
+    else:
+        yield from _numbered(path, _hub_rows(datasets, path, split, config))
+
+
+def _numbered(path: str, rows: Iterable[Row]) -> Iterator[Placed]:
+    try:
+        yield from ((Path(path).name, line, row) for line, row in enumerate(rows, start=1))
+    except DataError:
+        raise
+    except (ValueError, OSError) as error:
+        why = str(error).partition("\n")[0]
+        raise DataError(f"{path!r} cannot be read ({why}): mend it, or give {_KINDS}") from error
 
 
 def _advice(path: str) -> str:
@@ -122,25 +79,56 @@ def _hub_rows(datasets: Any, path: str, split: str, config: str | None) -> Itera
         ) from error
 
 
-def _folder_rows(datasets: Any, path: str, split: str, config: str | None) -> Iterable[Row]:
+def _folder_rows(datasets: Any, path: str, split: str, config: str | None) -> Iterator[Placed]:
     """A folder that ``save_to_disk`` wrote, or a copy of a hub data set with its data files."""
     try:
-        loaded: Any = datasets.load_from_disk(path)
+        saved: Any = datasets.load_from_disk(path)
     except FileNotFoundError:
+        yield from _copy_rows(datasets, path, split, config)
+        return
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path!r} cannot be read ({error}): save it again") from error
+    if isinstance(saved, Mapping):
+        saved = saved[_chosen(path, "split", split, list(saved))]
+    yield from _numbered(path, saved)
+
+
+def _copy_rows(datasets: Any, path: str, split: str, config: str | None) -> Iterator[Placed]:
+    """``datasets`` says which files a split has; we read them, so that a fault costs one row."""
+    folder = Path(path).resolve()  # "." has no name to call a data set by
+    try:
+        if config is not None:
+            _chosen(path, "configuration", config, datasets.get_dataset_config_names(str(folder)))
+        builder = datasets.load_dataset_builder(str(folder), config)
+    except DataError:
+        raise
+    except FileNotFoundError as error:  # no data files
+        raise _no_problem_file(path) from error
+    except (ValueError, OSError) as error:  # files of no one format, several configurations
+        why = str(error).partition("\n")[0]
+        raise DataError(f"{path!r} cannot be read ({why}): give one file of it") from error
+    by_split = {str(name): files for name, files in (builder.config.data_files or {}).items()}
+    files = [Path(file) for file in by_split[_chosen(path, "split", split, list(by_split))]]
+    if any(file.suffix not in READERS for file in files):
+        rows = datasets.load_dataset(str(folder), config, split=split, streaming=True)
+        yield from _numbered(path, rows)
+        return
+    for file in files:
+        name = str(file.relative_to(folder) if file.is_relative_to(folder) else file.name)
         try:
-            folder = str(Path(path).resolve())  # "." has no name to call a data set by
-            return datasets.load_dataset(folder, config, split=split, streaming=True)
-        except (FileNotFoundError, ValueError) as error:  # no data files, or of no one format
-            raise _no_problem_file(path) from error
-    if not isinstance(loaded, Mapping):
-        return loaded
-    if split not in loaded:
-        raise DataError(f"{path!r} has no split {split!r}: choose one of {', '.join(loaded)}")
-    return loaded[split]
+            yield from ((name, line, row) for line, row in read_file(file))
+        except DataError as error:  # one broken file does not cost the others
+            yield name, 1, Unreadable(str(error), "mend or remove the file")
+
+
+def _chosen(path: str, what: str, wanted: str, there: Sequence[str]) -> str:
+    if wanted not in there:
+        raise DataError(f"{path!r} has no {what} {wanted!r}: choose one of {', '.join(there)}")
+    return wanted
 
 
 def _no_problem_file(path: str) -> DataError:
     return DataError(
-        f"{path!r} is not a problem file: give a .jsonl, .json or .parquet file, a folder "
+        f"{path!r} is not a problem file: give {_KINDS}, a folder "
         "written by datasets.save_to_disk, or a hub id owner/name"
     )

@@ -124,7 +124,8 @@ class RowStream:
         self._begin()
         seen: dict[str, tuple[int, int]] = {}
         keep = self._columns.keep
-        for line, row in islice(read_rows(self._path, self._split, self._config), self._max_rows):
+        placed = read_rows(self._path, self._split, self._config)
+        for file, line, row in islice(placed, self._max_rows):
             if len(seen) == self._limit:
                 return
             try:
@@ -134,7 +135,7 @@ class RowStream:
                 problem = problem_of(row, self._columns, self._source, self._split)
                 is_new = self._is_new(problem, seen)
             except RowFault as fault:
-                self._report(BadRow(Path(self._path).name, line, *fault.args))
+                self._report(BadRow(file, line, *fault.args))
                 continue
             if is_new:
                 yield problem
@@ -180,11 +181,12 @@ def load_problems(
     strict: bool = False,
     check: Callable[[Problem], str | None] | None = None,
 ) -> LoadReport:
-    """Read problems from a ``.jsonl``, ``.json`` or ``.parquet`` file, a folder or a hub id.
+    """Read problems from a ``.jsonl``, ``.json``, ``.csv`` or ``.parquet`` file, a folder or a hub.
 
     Args:
         path: a file, a folder written by ``datasets.save_to_disk``, a folder with a copy of a hub
             data set, a hub id ``owner/name``, or a name in ``DATASETS`` such as ``math500``.
+            ``.json`` holds a list of objects, or one a line.
         field_map: a ready map's name, ``field=column,...`` or a `FieldMap`; "plain", our own
             columns, stands for the data set's own map where the data set is a known one.
         split: the split to ask a hub data set for; it is noted in every problem.
@@ -196,8 +198,9 @@ def load_problems(
             gold answers that the problem's verifier cannot use; commands load with it.
 
     Raises:
-        DataError: nothing is at this path, or ``strict`` and a row is bad.
-        MissingDependencyError: the path needs the ``datasets`` package.
+        DataError: nothing is at this path, the folder has no such split or configuration, or
+            ``strict`` and a row is bad.
+        MissingDependencyError: the path needs the ``datasets`` or ``pyarrow`` package.
 
     >>> from hdpo_env.problems import gold_fault
     >>> print(load_problems("sample", check=gold_fault))

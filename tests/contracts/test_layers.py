@@ -18,7 +18,8 @@ TABLE = [
     {"errors"},
     {"types"},
     {"config", "registry"},
-    {"problems", "prompts", "verifiers", "feedback"},
+    {"prompts", "verifiers", "feedback"},
+    {"problems"},
     {"privileged", "env", "overlap"},
     {"rollouts", "stats", "advantages", "theory", "exports"},
     {"cliffs", "filters"},
@@ -100,16 +101,16 @@ def test_imports_go_one_way() -> None:
 @pytest.mark.parametrize(
     ("path", "code", "fault"),
     [
-        ("types.py", "from hdpo_env.stats import x", "types (level 1) imports stats (level 5)"),
-        ("filters.py", "import hdpo_env.cliffs.groups", "filters (level 6) imports cliffs"),
+        ("types.py", "from hdpo_env.stats import x", "types (level 1) imports stats (level 6)"),
+        ("filters.py", "import hdpo_env.cliffs.groups", "filters (level 7) imports cliffs"),
         ("cliffs/a.py", "def f():\n    from hdpo_env import trainer", "cliffs/a.py:2: cliffs"),
         ("env.py", "import torch.nn", "above the torch frontier and imports torch"),
         ("losses/a.py", "from hdpo_env.errors import X", "losses import nothing of ours"),
         ("problems/a.py", "from .family import Family", "relative imports hide"),
         ("novel.py", "import json", "room 'novel' has no level"),
         ("trainer.py", "import hdpo_plugins.trl", "imports hdpo_plugins"),
-        ("training/a.py", "from hdpo_env.demo import X", "trainer (level 10) imports demo"),
-        ("prompts.py", "from hdpo_env.problems import X", "imports problems (level 3)"),
+        ("training/a.py", "from hdpo_env.demo import X", "trainer (level 11) imports demo"),
+        ("prompts.py", "from hdpo_env.problems import X", "imports problems (level 4)"),
     ],
 )
 def test_the_rule_can_fail(tmp_path: Path, path: str, code: str, fault: str) -> None:

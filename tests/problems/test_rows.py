@@ -320,8 +320,10 @@ def test_a_folder_is_read_where_one_stands(tmp_path: Path, monkeypatch: pytest.M
     write(tmp_path / "train.jsonl", {"question": "1+1?", "answer": "2"})
     assert [p.gold for p in load_problems(".").problems] == ["2"]
     write(tmp_path / "train-of-another-kind.jsonl", {"reward": 1})
-    with pytest.raises(DataError, match=r"'\.' cannot be read .*: mend it, or give one"):
-        load_problems(".")
+    report = load_problems(".")
+    assert [p.gold for p in report.problems] == ["2"]
+    [bad] = report.bad_rows
+    assert (bad.file, bad.line, bad.field) == ("train-of-another-kind.jsonl", 1, "question")
 
 
 def test_field_maps_are_checked() -> None:
@@ -386,11 +388,11 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_table_is_refused_before_a_package_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Installing `datasets` would not make a .csv a problem file, so nobody is told to."""
+    """Installing `datasets` would not make an .xlsx a problem file, so nobody is told to."""
     monkeypatch.setitem(sys.modules, "datasets", None)
-    (tmp_path / "t.csv").write_text("question,answer\n1+1,2\n")
-    with pytest.raises(DataError, match=r"t.csv' is not a problem file: give a .jsonl"):
-        load_problems(tmp_path / "t.csv")
+    (tmp_path / "t.xlsx").write_text("question,answer\n1+1,2\n")
+    with pytest.raises(DataError, match=r"t.xlsx' is not a problem file: give a .jsonl"):
+        load_problems(tmp_path / "t.xlsx")
 
 
 def test_a_hub_that_cannot_be_reached_is_an_error_that_says_what_to_do() -> None:
