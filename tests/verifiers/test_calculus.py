@@ -64,6 +64,9 @@ def test_closed_forms_by_hand() -> None:
         r"\sum_{n=0}^\infty (-1)^n",
         r"\int_{-1}^1 \frac1x\,dx",
         r"\int_0^\pi \tan x\,dx",
+        r"\int_{-1}^2 \frac{dx}{x^3}",  # a pole inside, though F(2) - F(-1) is a number
+        r"\int_{-2}^2 \frac{x}{x^2-1}\,dx",
+        r"\int_{-\infty}^\infty \frac{x}{1+x^2}\,dx",  # zero as a principal value only
     ],
 )
 def test_what_does_not_converge_has_no_value(sign: str) -> None:
