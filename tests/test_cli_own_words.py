@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hdpo_env.cli import main
 from hdpo_env.commands.cliff_facts import summarize
 from hdpo_env.commands.details import read_details
 from hdpo_env.commands.rollout_lines import LineFormat
@@ -168,3 +170,48 @@ def test_groups_are_counted_without_counting_one_by_one(tmp_path: Path) -> None:
     assert counts(tally) == {"p": (0, 10**12, 0), "q": (10**12, 8, 0)}
     details = read_details({path: tally.formats[str(path)]})
     assert (details.kinds.num_cliff, details.kinds.num_mixed) == (1, 1)
+
+
+@pytest.mark.parametrize("command", ["cliffs", "doctor"])
+@pytest.mark.parametrize("part_bytes", [1 << 25, 200])
+def test_every_bad_line_can_be_named(
+    command: str,
+    part_bytes: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ten on screen, all of them in a file, with their numbers, also from several processes."""
+    whole = functools.partial(tally_file, part_bytes=part_bytes)
+    monkeypatch.setattr("hdpo_env.commands.tally.tally_file", whole)
+    monkeypatch.setattr("hdpo_env.commands.cliffs.tally_file", whole)
+    path, bad = tmp_path / "r.jsonl", tmp_path / "bad.txt"
+    rows = [json.dumps({"problem_id": i // 2, "reward": i % 2}) for i in range(50)]
+    for i in range(0, 50, 2):
+        rows[i] = "\x1b[31mgarbage"
+    path.write_text("\n".join(rows))
+    assert main([command, str(path), "--bad-lines", str(bad)]) in (0, 1)
+    err = capsys.readouterr().err
+    assert "(10 lines: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)" in err
+    assert "... and 15 more malformed lines: --bad-lines FILE" in err
+    lines = bad.read_text().splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"r.jsonl:{i}" for i in range(1, 50, 2)]
+
+
+ODD_IDS = ["plain", "a\nb", "a\x1b[31m", "日本", "\u202eright", '"quoted"', "a\u2028b"]
+
+
+def test_odd_ids_stay_whole_and_move_no_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of --ids is an id or its JSON; on screen controls are spelt."""
+    rows = [{"problem_id": name, "verdict": False} for name in ODD_IDS for _ in range(2)]
+    path, ids = write(tmp_path / "r.jsonl", rows), tmp_path / "ids.txt"
+    assert main(["cliffs", str(path), "--ids", str(ids)]) == 0
+    lines = ids.read_text(encoding="utf-8").split("\n")[:-1]
+    assert lines == ids.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(x) if x.startswith('"') else x for x in lines] == ODD_IDS
+    out = capsys.readouterr().out
+    assert not {"\x1b", "\u202e", "\u2028"} & set(out)
+    assert r"a\x1b[31m" in out
+    assert "日本" in out

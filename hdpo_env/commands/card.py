@@ -11,6 +11,7 @@ from typing import Any
 from hdpo_env.cliffs import Beta, plan_budget
 from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.cliff_facts import told_posterior
+from hdpo_env.commands.line_options import printable
 from hdpo_env.commands.tally import Tally
 from hdpo_env.stats import pass_at_k_over_problems
 
@@ -105,7 +106,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         parts += ["## Why groups fail", _table(("cause", "groups", "share", "what to do"), rows)]
     if ids := facts.get("suspected_wrong_golds"):
         more = f" and {len(ids) - _MAX_IDS:,} more, in card.json" if len(ids) > _MAX_IDS else ""
-        parts.append(f"Suspected wrong gold answers: {', '.join(ids[:_MAX_IDS])}{more}.")
+        parts.append(f"Suspected wrong gold answers: {printable(', '.join(ids[:_MAX_IDS]))}{more}.")
     if rate := facts.get("phantom_rate"):
         parts.append(
             f"Phantom gradient: in {rate:.3f} of the cliffs failures were rewarded differently, "

@@ -15,7 +15,7 @@ from hdpo_env.cliffs.triage import ABOUT, REMEDY, Cause
 from hdpo_env.commands.card import GROUP_SIZES, card_of, counted, write_card
 from hdpo_env.commands.cliff_facts import summarize, told_posterior
 from hdpo_env.commands.details import Details, causes, read_details, suspects
-from hdpo_env.commands.line_options import LineOptions, format_of, warn
+from hdpo_env.commands.line_options import LineOptions, format_of, printable, warn
 from hdpo_env.commands.places import check_out
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file, tally_stream
@@ -40,7 +40,8 @@ class Options(LineOptions):
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """JSON-lines or parquet files; - reads standard input."""
     ids: Path | None = None
-    """Write the id of every problem that was never solved to this file."""
+    """Write the id of every problem that was never solved to this file, one a line; ids that hold
+    line breaks or other controls, or begin with a quote, as JSON strings."""
     causes: bool = False
     """Also say why groups failed; reads the completions of failures once more."""
     card: Path | None = None
@@ -69,14 +70,15 @@ def run(options: Options) -> int:
         raise ConfigError("--causes reads the rollouts twice: give a file instead of -")
     _refuse_twice(options.files)
     check_out("--ids", options.ids, options.files)
+    check_out("--bad-lines", options.bad_lines, options.files)
     if options.card is not None:
         for name in ("card.md", "card.json"):
             check_out("--card", options.card / name, options.files)
     VERIFIERS[options.verifier]  # an unknown name is refused before a million lines are read
-    tally = Tally()
+    tally = Tally(max_faults=options.max_faults)
     for path in options.files:
         tally.num_read = 0  # line numbers are each file's own
-        tally.add(_read(path, format_of(options)))
+        tally.add(_read(path, format_of(options), options.max_faults))
     warn(tally, options)
     facts = summarize(tally, options.threshold)
     details = _details(tally, options) if options.causes or options.card else None
@@ -96,11 +98,18 @@ def run(options: Options) -> int:
 
 def _write(tally: Tally, facts: dict[str, Any], options: Options) -> None:
     if options.ids is not None:
-        options.ids.write_text("".join(f"{i}\n" for i in facts["never_solved"]), encoding="utf-8")
+        lines = (f"{_on_a_line(name)}\n" for name in facts["never_solved"])
+        options.ids.write_text("".join(lines), encoding="utf-8", newline="\n")
     if options.card is not None:
         data = options.data or ", ".join(path.name for path in options.files)
         names = {"data": data, "model": options.model, "num_rollouts": options.budget}
         write_card(card_of(tally, facts, **names), options.card)
+
+
+def _on_a_line(name: str) -> str:
+    # str.splitlines breaks at more characters than \n, all of them controls or separators.
+    is_plain = name.isprintable() and not name.startswith('"')
+    return name if is_plain else json.dumps(name)
 
 
 def _refuse_twice(files: Sequence[Path]) -> None:
@@ -112,10 +121,10 @@ def _refuse_twice(files: Sequence[Path]) -> None:
         seen.add(place)
 
 
-def _read(path: Path, line_format: LineFormat) -> Tally:
+def _read(path: Path, line_format: LineFormat, max_faults: int) -> Tally:
     if str(path) == "-":
-        return tally_stream(sys.stdin.buffer, "-", line_format)
-    return tally_file(path, line_format)
+        return tally_stream(sys.stdin.buffer, "-", line_format, max_faults)
+    return tally_file(path, line_format, max_faults=max_faults)
 
 
 def _details(tally: Tally, options: Options) -> Details | None:
@@ -143,7 +152,7 @@ def _print_table(facts: dict[str, Any]) -> None:
     if found := facts.get("causes"):
         console.print(_causes_table(found))
     if ids := facts.get("suspected_wrong_golds"):
-        shown = " ".join(ids[:_MAX_IDS])
+        shown = printable(" ".join(ids[:_MAX_IDS]))
         console.print(Text(f"suspected wrong golds ({len(ids):,}): {shown}"), soft_wrap=True)
     if rate := facts.get("phantom_rate"):
         console.print(
@@ -151,7 +160,7 @@ def _print_table(facts: dict[str, Any]) -> None:
             soft_wrap=True,
         )
     if never := facts["never_solved"]:
-        shown = " ".join(never[:_MAX_IDS])
+        shown = printable(" ".join(never[:_MAX_IDS]))
         more = f" ... ({len(never) - _MAX_IDS:,} more: --ids FILE)" if len(never) > _MAX_IDS else ""
         console.print(Text(f"never solved ({len(never):,}): {shown}{more}"), soft_wrap=True)
 

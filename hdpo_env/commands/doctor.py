@@ -14,7 +14,8 @@ import tyro
 
 from hdpo_env.cliffs import GroupRates, triage_rows
 from hdpo_env.cliffs.diagnosis import Vitals, diagnose, headline
-from hdpo_env.commands.line_options import LineOptions, format_of, warn
+from hdpo_env.commands.line_options import LineOptions, format_of, printable, warn
+from hdpo_env.commands.places import check_out
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.report.load import load_logs
 from hdpo_env.report.records import Curve, Skipped
@@ -44,9 +45,12 @@ def run(options: Options) -> int:
         raise ConfigError(f"--last is {options.last}: look at one step or more")
     if options.threshold < 0:
         raise ConfigError(f"--threshold is {options.threshold}: choose a number of successes >= 0")
+    check_out("--bad-lines", options.bad_lines, [options.place])
     skipped: list[Skipped] = []
     is_run = options.place.is_dir()
     vitals = of_run(options.place, options.last, skipped) if is_run else _of_file(options)
+    if is_run and options.bad_lines is not None:
+        options.bad_lines.write_text("".join(f"{s}\n" for s in skipped), encoding="utf-8")
     for sentence in _told(skipped):
         print(sentence, file=sys.stderr)
     symptoms = diagnose(vitals)
@@ -112,7 +116,7 @@ def _of_file(options: Options) -> Vitals:
     from hdpo_env.commands.details import read_details
     from hdpo_env.commands.tally import tally_file
 
-    tally = tally_file(options.place, format_of(options))
+    tally = tally_file(options.place, format_of(options), max_faults=options.max_faults)
     warn(tally, options)
     details = read_details({options.place: tally.formats[str(options.place)]}, options.threshold)
     return Vitals(details.kinds, details.findings, phantom_rate=details.phantom_rate)
@@ -130,4 +134,6 @@ def _print(vitals: Vitals, symptoms: Sequence[Any]) -> None:
         console.print(Text(f"- {sentence}\n    {remedy}"), soft_wrap=True)
     suspects = [f for f in vitals.findings if f.cause.value == "suspected_wrong_gold"]
     for finding in sorted(suspects, key=lambda f: -f.suspicion)[:10]:
-        console.print(Text(f"  look at {finding.problem_id}: {finding.sentence}"), soft_wrap=True)
+        console.print(
+            Text(f"  look at {printable(finding.problem_id)}: {finding.sentence}"), soft_wrap=True
+        )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
 from hdpo_env.commands.dialects import DIALECTS, likely_options
 from hdpo_env.commands.rollout_lines import LineFormat
-from hdpo_env.commands.tally import Tally
+from hdpo_env.commands.tally import MAX_NAMED, Tally
 from hdpo_env.errors import ConfigError, DataError
 
 
@@ -40,6 +41,13 @@ class LineOptions:
     """In files of rollouts, a group with at most this many successes is a cliff."""
     verifier: str = "math"
     """Who judges completions: math, exact, numeric, gsm8k or choice."""
+    bad_lines: Path | None = None
+    """Write every line that cannot be counted, with its number and the reason, to this file."""
+
+    @property
+    def max_faults(self) -> int:
+        """How many such lines are kept with their number."""
+        return MAX_NAMED if self.bad_lines is None else sys.maxsize
 
 
 def format_of(options: LineOptions) -> LineFormat:
@@ -64,6 +72,9 @@ def warn(tally: Tally, options: LineOptions) -> None:
         ConfigError: a filter was chosen, and a file has none.
         DataError: no line could be counted.
     """
+    if options.bad_lines is not None:
+        told = "".join(f"{fault}\n" for fault in tally.faults)
+        options.bad_lines.write_text(told, encoding="utf-8", errors="backslashreplace")
     for sentence in told_faults(tally):
         print(sentence, file=sys.stderr)
     if not tally.num_lines:
@@ -115,19 +126,30 @@ def told_faults(tally: Tally) -> list[str]:
 
     >>> from hdpo_env.commands.tally import Fault
     >>> faults = [Fault("a.jsonl", line, "is not JSON") for line in (2, 3, 7)]
-    >>> told_faults(Tally(num_malformed=5, faults=faults))
-    ['a.jsonl:2: is not JSON (3 lines: 2, 3, 7)', '... and 2 more malformed lines']
+    >>> for sentence in told_faults(Tally(num_malformed=5, faults=faults)):
+    ...     print(sentence)
+    a.jsonl:2: is not JSON (3 lines: 2, 3, 7)
+    ... and 2 more malformed lines: --bad-lines FILE names them all
     """
     lines: dict[tuple[str, str], list[int]] = {}
-    for fault in tally.faults:
+    for fault in tally.faults[:MAX_NAMED]:
         lines.setdefault((fault.file, fault.reason), []).append(fault.line)
     told = []
     for (file, reason), numbers in lines.items():
         which = f" ({len(numbers)} lines: {', '.join(map(str, numbers))})"
         told.append(f"{file}:{numbers[0]}: {reason}{which if len(numbers) > 1 else ''}")
-    if (more := tally.num_malformed - len(tally.faults)) > 0:
-        told.append(f"... and {more} more malformed lines")
+    if (more := tally.num_malformed - len(tally.faults[:MAX_NAMED])) > 0:
+        told.append(f"... and {more} more malformed lines: --bad-lines FILE names them all")
     return told
+
+
+def printable(text: str) -> str:
+    r"""A text as a terminal can show it: what would move its cursor or turn its letters is spelt.
+
+    >>> print(printable("a\x1b[31m"), printable("a\nb"))
+    a\x1b[31m a\nb
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _fields_found(tally: Tally) -> str:
@@ -135,4 +157,4 @@ def _fields_found(tally: Tally) -> str:
         return ""
     dialect = next((f.dialect for f in tally.formats.values()), "own")
     likely = " ".join(likely_options(found, dialect))
-    return f"; a line has: {', '.join(found)}" + (f"; try {likely}" if likely else "")
+    return f"; a line has: {printable(', '.join(found))}" + (f"; try {likely}" if likely else "")

@@ -28,10 +28,10 @@ from hdpo_env.commands.rollout_lines import (
 )
 from hdpo_env.errors import DataError, MissingDependencyError
 
-_MAX_NAMED = 10  # faults that are kept with their line; the rest are counted
+MAX_NAMED = 10  # faults that are kept with their line unless all are asked for
 _BITS = 40  # counts of three outcomes in one integer: a group costs one dict entry
 _ONE = {True: 1, False: 1 << _BITS, None: 1 << 2 * _BITS}
-Part = tuple[Path, int, int, LineFormat]  # a file from one byte to another
+Part = tuple[Path, int, int, LineFormat, int]  # a file from one byte to another, faults to keep
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",
@@ -68,7 +68,8 @@ class Tally:
     other_filters: set[str] = field(default_factory=set)  # theirs
     num_privileged: int = 0  # rollouts that saw privileged context, which count in no group
     formats: dict[str, LineFormat] = field(default_factory=dict)  # by file, as they were recognised
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)  # the first ``max_faults`` of them
+    max_faults: int = MAX_NAMED
     shaped_rewards: set[float] = field(default_factory=set)
     fields_found: tuple[str, ...] = ()  # of the first line that lacks what it needs
 
@@ -82,7 +83,7 @@ class Tally:
         """Add what another tally counted; its line numbers continue where this one's end."""
         for key, packed in other.groups.items():
             self.groups[key] = self.groups.get(key, 0) + packed
-        room = _MAX_NAMED - len(self.faults)
+        room = max(0, self.max_faults - len(self.faults))
         self.faults += [f._replace(line=f.line + self.num_read) for f in other.faults[:room]]
         self.num_read += other.num_read
         self.num_lines += other.num_lines
@@ -96,9 +97,11 @@ class Tally:
         self.fields_found = self.fields_found or other.fields_found
 
 
-def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> Tally:
+def tally_lines(
+    lines: Iterable[bytes], name: str, line_format: LineFormat, max_faults: int = MAX_NAMED
+) -> Tally:
     """Count the lines of one stream, whose format is settled."""
-    tally, read = Tally(), LineReader(line_format)
+    tally, read = Tally(max_faults=max_faults), LineReader(line_format)
     groups, number, num_empty = tally.groups, 0, 0
     for number, line in enumerate(lines, start=1):
         try:
@@ -113,7 +116,7 @@ def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> T
             tally.num_malformed += 1
             tally.num_no_object += isinstance(error, NoObjectError)
             tally.fields_found = tally.fields_found or error.found
-            if len(tally.faults) < _MAX_NAMED:
+            if len(tally.faults) < max_faults:
                 tally.faults.append(Fault(name, number, str(error)))
     tally.num_read = number
     tally.num_lines += number
@@ -124,17 +127,25 @@ def tally_lines(lines: Iterable[bytes], name: str, line_format: LineFormat) -> T
     return tally
 
 
-def tally_stream(stream: Iterable[bytes], name: str, line_format: LineFormat) -> Tally:
+def tally_stream(
+    stream: Iterable[bytes], name: str, line_format: LineFormat, max_faults: int = MAX_NAMED
+) -> Tally:
     """Count the lines of a stream that can be read once only, after looking at the first ones."""
     lines = iter(stream)
     head = list(islice(lines, LOOKED_AT))
     settled = line_format.settled(first_rows(head))
-    tally = tally_lines(chain(head, lines), Path(name).name, settled)
+    tally = tally_lines(chain(head, lines), Path(name).name, settled, max_faults)
     tally.formats[name] = settled
     return tally
 
 
-def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_BYTES) -> Tally:
+def tally_file(
+    path: Path,
+    line_format: LineFormat,
+    *,
+    part_bytes: int = _PART_BYTES,
+    max_faults: int = MAX_NAMED,
+) -> Tally:
     """Count the lines of one file, or the rows of a parquet file.
 
     A file of several parts is read by all cores.
@@ -145,18 +156,19 @@ def tally_file(path: Path, line_format: LineFormat, *, part_bytes: int = _PART_B
         MissingDependencyError: it is a parquet file and pyarrow is not installed.
     """
     if path.suffix == ".parquet":
-        return tally_stream(parquet_lines(path), str(path), line_format)
+        return tally_stream(parquet_lines(path), str(path), line_format, max_faults)
     size = path.stat().st_size
     if not path.is_file():
         with path.open("rb") as file:
-            return tally_stream(file, str(path), line_format)
+            return tally_stream(file, str(path), line_format, max_faults)
     with path.open("rb") as file:
         refuse_packed(path, file)
         line_format = line_format.settled(first_rows(islice(file, LOOKED_AT)))
     parts = [
-        (path, at, min(at + part_bytes, size), line_format) for at in range(0, size, part_bytes)
+        (path, at, min(at + part_bytes, size), line_format, max_faults)
+        for at in range(0, size, part_bytes)
     ]
-    whole = Tally(formats={str(path): line_format})
+    whole = Tally(formats={str(path): line_format}, max_faults=max_faults)
     for tally in map(_tally_part, parts) if len(parts) < 2 else _in_processes(parts):
         whole.add(tally)
     return whole
@@ -216,9 +228,9 @@ def _in_processes(parts: Sequence[Part]) -> Iterator[Tally]:
 
 
 def _tally_part(part: Part) -> Tally:
-    path, start, end, line_format = part
+    path, start, end, line_format, max_faults = part
     with path.open("rb") as file:
-        return tally_lines(lines_between(file, start, end), path.name, line_format)
+        return tally_lines(lines_between(file, start, end), path.name, line_format, max_faults)
 
 
 def lines_between(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:

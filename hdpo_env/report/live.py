@@ -108,7 +108,7 @@ class LiveRun:
         size = sum(file.stat().st_size for file in files)
         if files and size != self._ledger_size:
             self._ledger_size = size
-            self._ledger_events = cliff_events(self.folder)
+            self._ledger_events = cliff_events(self.folder, threshold=self.cliff_threshold)
 
     @property
     def num_bad(self) -> int:
@@ -127,13 +127,24 @@ class LiveRun:
         return known if self.planned is None else min(known, self.planned)
 
     @property
+    def cliff_threshold(self) -> float:
+        """The number of successes up to which a group is a cliff; 0 if the run does not say."""
+        found: object = self._config()
+        for name in ("algo", "distill", "cliff_threshold"):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return float(found) if isinstance(found, (int, float)) else 0.0
+
+    @property
     def planned(self) -> int | None:
         """How many steps the configuration asks for."""
-        try:
-            steps = read_json(self.folder / "config.json").get("steps")
-        except DataError:  # it is being written this very moment
-            return None
+        steps = self._config().get("steps")
         return steps if isinstance(steps, int) else None
+
+    def _config(self) -> dict[str, Any]:
+        try:
+            return read_json(self.folder / "config.json")
+        except DataError:  # it is being written this very moment
+            return {}
 
     @property
     def is_finished(self) -> bool:
@@ -194,12 +205,15 @@ def _k(found: re.Match[str]) -> int:
     return int(found[2])
 
 
-def cliff_events(folder: Path) -> list[Event]:
-    """How many cliffs were born, escaped and relapsed at each step, from a run's ledger."""
+def cliff_events(folder: Path, *, threshold: float = 0.0) -> list[Event]:
+    """How many cliffs were born, escaped and relapsed at each step, from a run's ledger.
+
+    A group with at most ``threshold`` successes is a cliff.
+    """
     ledger = training_ledger(folder)
     if ledger is None:
         return []
-    moves = ledger.transitions()
+    moves = ledger.transitions(threshold=threshold)
     steps = ledger.events["step"][moves.places]
     found, place = np.unique(steps, return_inverse=True)
     counts = np.zeros((len(found), len(KINDS)), dtype=int)

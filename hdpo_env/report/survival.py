@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hdpo_env.cliffs.transitions import EscapeTime
 
 _Z = 1.959964  # the 97.5 % point of the standard normal distribution
+_TAIL = 0.025
 
 
 class Survival(NamedTuple):
@@ -33,8 +34,9 @@ def survival(times: Iterable[EscapeTime]) -> tuple[Survival, ...]:
 
     Intervals are Greenwood's on the log(-log) scale, as Kalbfleisch and Prentice propose, so
     they stay within 0 and 1; where S is 0 the variance has no estimate, and the lower end is 0 and
-    the upper end that of the time before. The first entry is time 0, where all are at risk;
-    without any time there is no entry.
+    the upper end that of the time before. Where none of n has escaped by a later time, the lower
+    end is the largest S with S^n <= .025, the limit of Clopper and Pearson. The first entry is
+    time 0, where all are at risk; without any time there is no entry.
 
     >>> times = [EscapeTime("a", "m", 0, 4, 9), EscapeTime("b", "m", 2, None, 8)]
     >>> [s.share for s in survival(times)]
@@ -54,6 +56,8 @@ def survival(times: Iterable[EscapeTime]) -> tuple[Survival, ...]:
         if d < at_risk:
             variance += d / (at_risk * (at_risk - d))
         low, upper = _interval(share, variance, upper)
+        if share >= 1.0 and time > 0:
+            low = _TAIL ** (1 / at_risk)
         curve.append(Survival(time, share, low, upper, at_risk, d, c))
         at_risk -= d + c
     return tuple(curve)

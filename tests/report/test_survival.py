@@ -81,6 +81,13 @@ def test_intervals_hold_the_estimate_and_counts_add_up(drawn: list[tuple[int, bo
     assert shares == sorted(shares, reverse=True)
 
 
+def test_no_escape_is_no_certainty() -> None:
+    """Three cliffs that last to the end: .025^(1/3) = .2924 at first, .025 with one left."""
+    curve = survival([_time(4, True), _time(6, True), _time(9, True)])
+    assert [(s.time, s.share, s.high) for s in curve] == [(t, 1.0, 1.0) for t in (0, 4, 6, 9)]
+    assert [s.low for s in curve] == pytest.approx([1, 0.2924, 0.1581, 0.025], abs=1e-4)
+
+
 def test_without_cliffs_there_is_no_curve_and_no_median() -> None:
     """Nothing was a cliff: nothing is drawn. Cliffs that mostly last have no median."""
     assert survival([]) == ()

@@ -168,6 +168,20 @@ def test_cliff_events_count_the_ledgers_transitions(
     assert shown == dict(told)
 
 
+def test_a_runs_own_threshold_says_what_a_cliff_is(tmp_path: Path) -> None:
+    """One success of four is a cliff to a run with cliff_threshold 1, as in its report."""
+    folder = tmp_path / "run"
+    with LedgerWriter(folder / "ledger", writer="train") as ledger:
+        ledger.append("p", step=0, num_correct=1, num_wrong=3)
+        ledger.append("p", step=5, num_correct=2, num_wrong=2)
+    for threshold, told in ((0, []), (1, ["cliffs: 1 escaped", "cliffs: 1 born"])):
+        config = {"algo": {"distill": {"cliff_threshold": threshold}}}
+        (folder / "config.json").write_text(json.dumps(config))
+        run = LiveRun(folder)
+        run.refresh()
+        assert [e.text for e in run.events(5)] == told
+
+
 def test_cliffs_of_a_growing_ledger_are_shown(tmp_path: Path) -> None:
     """Events that the trainer notes between two looks appear at the second."""
     folder = _write(tmp_path / "r", [{"step": 0, "a": 1.0}])
