@@ -9,7 +9,7 @@ is whole there, and gradients reach it as those of any other module.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -77,11 +77,6 @@ def evaluating(engine: nn.Module) -> Iterator[None]:
         yield
     finally:
         engine.train(was_training)
-
-
-def base_weights(engine: Any, is_frozen: bool) -> Any:
-    """A context in which a LoRA model is its own base model, if it is to be."""
-    return engine.module.disable_adapter() if is_frozen else nullcontext()
 
 
 def select_rows(hidden: Tensor, rows: Tensor, attention_mask: Tensor) -> Tensor:

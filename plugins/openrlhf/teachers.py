@@ -19,7 +19,7 @@ class WeightAverage:
     """``a <- d a + (1 - d) w`` of every trained weight, from ``a = w``, float32 in host memory.
 
     A rank averages what it holds: whole weights, or its partitions of them (ZeRO-3). Small steps
-    would be lost in bfloat16, whose numbers near ``a`` are at least ``a / 256`` apart. With LoRA the
+    would be lost in bfloat16, whose numbers near ``a`` are ``a / 256`` apart or more. With LoRA the
     adapter's matrices are what is trained, and so averaged one by one.
 
     >>> net = nn.Linear(1, 1, bias=False)

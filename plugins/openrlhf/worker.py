@@ -15,6 +15,9 @@ from hdpo_plugins.openrlhf import compat, heads
 from hdpo_plugins.openrlhf.flags import flat
 from hdpo_plugins.openrlhf.methods import chosen
 from hdpo_plugins.openrlhf.plugins import WorkerPart
+from hdpo_plugins.openrlhf.teachers import Teachers
+
+AVERAGES = "hdpo_env_averages"  # our entry in each rank's file of OpenRLHF's checkpoints
 
 
 class Worker:
@@ -29,6 +32,7 @@ class Worker:
         self.pad_id = trainer.tokenizer.pad_token_id
         self.is_partitioned = self.strategy.stage == 3
         self.step, self.total_steps, self.payloads = 0, 1, {}
+        self.teachers = Teachers(self.engine, has_base=self.args["ds.lora.rank"] > 0)
         on = [p for p in chosen(self.args["plugin"]) if p.is_on(self.args)]
         self.parts: dict[str, WorkerPart] = {p.name: p.worker(self) for p in on}
 
@@ -114,7 +118,9 @@ class PluginActorTrainer(compat.ActorPPOTrainer):
             loss_batch_info = self._mark_boundary(experience, step)
         terms = [part.before(experience, step, loss_batch_info) for part in parts]
         with self._watched(parts, [t for t in terms if t is not None]):
-            return super().training_step(experience, kl_ctl, step, loss_batch_info)
+            status = super().training_step(experience, kl_ctl, step, loss_batch_info)
+        self.worker.teachers.after_micro_step()
+        return status
 
     def _mark_boundary(self, experience: Any, step: int) -> Any:
         """Tell DeepSpeed which micro-step ends the update, and the plugins its tokens.
@@ -165,6 +171,17 @@ class PluginPolicyModelActor(compat.PolicyModelActor):
         super().init_model_from_pretrained(*args, **kwargs)
         self.trainer.__class__ = PluginActorTrainer
         self.trainer.worker = Worker(self.trainer)
+        if self.checkpoint_states:
+            # Out of what the controller will ask for: it need not see weights.
+            averages = self.checkpoint_states.pop(AVERAGES, {})
+            self.trainer.worker.teachers.load_state(averages)
+
+    def save_checkpoint(
+        self, tag: str, client_states: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Save as OpenRLHF does, with the averages among the states in this rank's file."""
+        states = {**(client_states or {}), AVERAGES: self.trainer.worker.teachers.state()}
+        super().save_checkpoint(tag, states, *args, **kwargs)
 
     def begin_step(self, message: Mapping[str, Any]) -> None:
         """Hear what the controller has for this rank."""

@@ -26,8 +26,8 @@ class HdpoWorker(WorkerPart):
     def __init__(self, worker: Any, config: DistillConfig) -> None:
         self._worker, self._config = worker, config
         has_base = worker.args["ds.lora.rank"] > 0
-        self._is_lora_base = config.teacher == "frozen" and has_base
         self._is_given = config.teacher == "frozen" and not has_base  # by the reference workers
+        self._taught = worker.teachers.weights(config)
         self._shares: list[list[Pair]] = []
         self._sums: defaultdict[str, float] = defaultdict(float)
 
@@ -106,15 +106,9 @@ class HdpoWorker(WorkerPart):
             ids, *rest = (torch.cat(part) for part in zip(*given, strict=True))
             return TopK(*(part.to(self._worker.device) for part in (ids.int(), *rest)))
         texts = heads.padded_to([(p.teacher_ids, p.completion_ids) for p in pairs])
-        engine, head = self._engine()
-        with heads.base_weights(engine, self._is_lora_base):
-            return heads.read(engine, head, self._batch(texts), self._top)
-
-    def _engine(self) -> tuple[Any, Any]:
-        if self._config.teacher != "ema":
-            return self._worker.engine, self._worker.head
-        engine = self._worker.trainer.ema_model.model
-        return engine, heads.output_head(engine.module)
+        worker = self._worker
+        with self._taught():
+            return heads.read(worker.engine, worker.head, self._batch(texts), self._top)
 
     def _top(self, h: Tensor, W: Tensor, bias: Tensor | None) -> TopK:
         k = min(self._config.top_k, W.shape[0])

@@ -27,7 +27,7 @@ class SdpgWorker(WorkerPart):
 
     def __init__(self, worker: Any, config: DistillConfig) -> None:
         self._worker, self._config = worker, config
-        self._is_lora_base = config.teacher == "frozen"  # without LoRA it is refused
+        self._taught = worker.teachers.weights(config)  # frozen without LoRA is refused
         self._prompts: Prompts = {}
         self._beta = 0.0
         self._sums: defaultdict[str, float] = defaultdict(float)
@@ -109,10 +109,13 @@ class SdpgWorker(WorkerPart):
         }
 
     def _hidden(self, found: Reread) -> Hidden:
-        worker, is_ema = self._worker, self._config.teacher == "ema"
-        engine = worker.trainer.ema_model.model if is_ema else worker.engine
-        head = heads.output_head(engine.module) if is_ema else worker.head
-        with heads.base_weights(engine, self._is_lora_base):
-            (h,) = heads.read(engine, head, found.batch, lambda h, W, bias: (h,))
+        worker = self._worker
+        with self._taught():
+            h, *head = heads.read(worker.engine, worker.head, found.batch, _detached)
         h = h[found.is_action]
-        return Hidden(h, head.weight, head.bias) if is_ema else Hidden(h)
+        return Hidden(h, *head) if self._config.teacher == "ema" else Hidden(h)
+
+
+def _detached(h: Tensor, W: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The head beside the rows, whole as it is inside the pass, and the teacher's after it."""
+    return h, W.detach(), None if bias is None else bias.detach()

@@ -4,8 +4,9 @@
 
 Real: OpenRLHF's command line, strategy, model, DeepSpeed engine, replay buffer and training step.
 Of SPEC: ``flags``, ``rollouts`` and ``pairs`` for each rank, ``prompts`` for the teacher, perhaps a
-``teacher_model``; ``out`` is where rank 0 writes the parameters before and after, the gradients
-before the last optimiser step, and the status. Several SPECs of one rank share a process.
+``teacher_model`` or a number of ``rounds``, in each of which the batch is trained on; ``out`` is
+where rank 0 writes the parameters before and after each round, the gradients before the last
+optimiser step, the status, and what averages there are. Several SPECs share their processes.
 """
 
 import json
@@ -129,15 +130,10 @@ def trainer_of(args, spec, rank):
         if spec.get("teacher_model"):
             teacher = Actor(whole(spec["teacher_model"]))
             teacher.packing_samples = False
-            teacher = strategy.prepare(teacher)
-            if "ema" in (args.hdpo.teacher, args.sdpg.teacher):
-                trainer.ema_model = teacher
-                trainer.strategy.moving_average = lambda *a, **k: None  # it stays what it is
-            else:
-                pairs = given_by(teacher, strategy, pairs, args.hdpo.top_k)
+            pairs = given_by(strategy.prepare(teacher), strategy, pairs, args.hdpo.top_k)
         common = {"step": spec.get("step", 0), "total_steps": spec.get("total_steps", 10)}
         prompts = {(text, ""): ids for text, ids in spec["prompts"].items()}
-        trainer.worker.tell({"": common, "hdpo": pairs, "sdpg": prompts, "rlsd": prompts})
+        trainer.message = {"": common, "hdpo": pairs, "sdpg": prompts, "rlsd": prompts}
     return trainer
 
 
@@ -206,6 +202,32 @@ def parameters(trainer):
         return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
 
 
+def averages(trainer):
+    """What the model's whole parameters are while an average is in their place, for each decay."""
+    found = {}
+    for decay, average in trainer.worker.teachers._averages.items():
+        with average.in_place():
+            found[decay] = parameters(trainer)
+    return found
+
+
+def restored(trainer, again, path):
+    """Save this policy as OpenRLHF does, start another from it, compare this rank's averages."""
+    from hdpo_plugins.openrlhf.worker import AVERAGES, PluginPolicyModelActor
+
+    policy = object.__new__(PluginPolicyModelActor)  # its constructor wants a Ray worker around it
+    policy.trainer, policy.actor, policy.strategy = trainer, trainer.actor, trainer.strategy
+    policy.save_hf_ckpt = policy.disable_ds_ckpt = False
+    policy.strategy.args.ckpt.path = f"{path}.checkpoint"
+    policy.save_checkpoint("global_step1", {"global_step": 1})
+    _, states = again.strategy.load_ckpt(again.actor.model, f"{path}.checkpoint/_actor")
+    assert states["global_step"] == 1
+    again.worker.teachers.load_state(states[AVERAGES])
+    mine, theirs = (t.worker.teachers.state() for t in (trainer, again))
+    assert mine
+    torch.testing.assert_close(theirs, mine, rtol=0, atol=0, equal_nan=True)
+
+
 def rank_main(rank, world, port, spec):
     os.environ.update(
         RANK=str(rank),
@@ -220,32 +242,48 @@ def rank_main(rank, world, port, spec):
     torch.manual_seed(7)  # the order in which the replay buffer is read
     parts = trainer.worker.parts if hasattr(trainer, "worker") else ()
     names = [f"{plugin}/gate_rate" for plugin in parts if plugin != "hdpo"]
-    for rollout in spec["rollouts"][rank]:
-        trainer.replay_buffer.append(experience(rollout, names))
-    gradients, before = recording(trainer), parameters(trainer)
-    status = trainer.ppo_train(0.0)
-    after = parameters(trainer)
+    gradients, history = recording(trainer), [parameters(trainer)]
+    for _ in range(spec.get("rounds", 1)):
+        trainer.replay_buffer.clear()
+        for rollout in spec["rollouts"][rank]:
+            trainer.replay_buffer.append(experience(rollout, names))
+        if parts:
+            trainer.worker.tell(trainer.message)
+        status = trainer.ppo_train(0.0)
+        history.append(parameters(trainer))
+    inside = averages(trainer) if parts else {}
+    if inside:
+        history.append(parameters(trainer))
+        restored(trainer, trainer_of(args, spec, rank), spec["out"])
     if rank == 0:
         numbers = {k: float(v) for k, v in status.items() if isinstance(v, (int, float))}
-        found = {"gradients": gradients, "before": before, "parameters": after, "status": numbers}
+        found = {"gradients": gradients, "history": history, "status": numbers, "averages": inside}
+        found |= {"before": history[0], "parameters": history[-1]}
         # rows of each dynamic micro-batch
         found["dynamic"] = [len(rows) for rows in trainer.replay_buffer.dynamic_indices]
         torch.save(found, spec["out"])
 
 
-def main(path):
+def rank_of_all(rank, world, port, specs):
+    for spec in specs:
+        rank_main(rank, world, port, spec)
+
+
+def main(paths):
     import socket
 
-    spec = json.loads(Path(path).read_text())
-    world = len(spec["rollouts"])
+    specs = [json.loads(Path(path).read_text()) for path in paths]
+    [world] = {len(spec["rollouts"]) for spec in specs}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     if world == 1:
-        rank_main(0, 1, port, spec)
+        rank_of_all(0, 1, port, specs)
         return
     context = torch.multiprocessing.get_context("spawn")
-    ranks = [context.Process(target=rank_main, args=(r, world, port, spec)) for r in range(world)]
+    ranks = [
+        context.Process(target=rank_of_all, args=(r, world, port, specs)) for r in range(world)
+    ]
     for process in ranks:
         process.start()
     for process in ranks:
@@ -257,5 +295,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    for path in sys.argv[1:]:
-        main(path)
+    main(sys.argv[1:])

@@ -27,9 +27,11 @@ BASE = {
     "actor.adam.lr": 1e-3,
 }
 TOP_K = 6
-BOTH = {"hdpo.lambda": 0.5, "hdpo.top_k": TOP_K, "sdpg.beta": 0.3, "sdpg.warmup_steps": 0}
-BOTH |= {"sdpg.decay_steps": 0}
+HDPO = {"hdpo.lambda": 0.5, "hdpo.top_k": TOP_K}
+BOTH = HDPO | {"sdpg.beta": 0.3, "sdpg.warmup_steps": 0, "sdpg.decay_steps": 0}
 DYNAMIC = {"train.dynamic_batch_enable": True, "train.max_tokens_per_gpu": 20}
+EMA = {"hdpo.teacher": "ema", "sdpg.teacher": "ema", "actor.adam.lr": 1e-2}
+EMA |= {"hdpo.ema_decay": 0.5, "sdpg.ema_decay": 0.5}
 
 
 def save_model(folder, seed):
@@ -63,6 +65,20 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def net(model):
     return loaded(model)
+
+
+def adapted(net):
+    """A copy with LoRA's matrices."""
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    config = LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=4,
+        target_modules="all-linear",
+        bias="none",
+        fan_in_fan_out=True,  # as the model's Conv1D stores its weights
+    )
+    return get_peft_model(copy.deepcopy(net), config)
 
 
 def logits_of(net, prompt, completion, temperature=1.0):
@@ -119,10 +135,7 @@ def run(specs, folder):
 def expected(
     net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temperature=1.0, divergence="jsd"
 ):
-    """The gradient of the definition, in float32 on full logits, by autograd.
-
-    ``teacher(prompt, completion)`` gives the teacher's logits, the net's own by default.
-    """
+    """The gradient of the definition, in float32 on full logits; by default the net teaches."""
     from hdpo_env.losses import reference
 
     def own(prompt, completion):
@@ -130,7 +143,7 @@ def expected(
 
     @torch.no_grad()
     def taught(prompt, completion):
-        return (teacher or own)(prompt, completion)
+        return logits_of(teacher or net, prompt, completion, temperature)
 
     net.zero_grad()
     rows = [r for rank in spec["rollouts"] for r in rank]
@@ -236,12 +249,9 @@ VARIANTS = {  # name: plugins, flags, settings of the spec
         BOTH | DYNAMIC | {"train.batch_size": 2, "actor.adam.lr": 0, "hdpo.lambda": 5},
         {"packed": True},
     ),
-    "given": (["hdpo"], BOTH | {"hdpo.teacher": "frozen", "algo.kl.init_coef": 0.01}, {}),
-    "ema": (
-        ["hdpo", "sdpg"],
-        BOTH | {"hdpo.teacher": "ema", "sdpg.teacher": "ema", "train.enable_ema": True},
-        {},
-    ),
+    "given": (["hdpo"], HDPO | {"hdpo.teacher": "frozen", "algo.kl.init_coef": 0.01}, {}),
+    "ema": (["hdpo", "sdpg"], BOTH | EMA, {"rounds": 2}),
+    "ema of lora": (["hdpo", "sdpg"], BOTH | EMA | {"ds.lora.rank": 4}, {"rounds": 2}),
     "lora": (
         ["hdpo", "sdpg"],
         BOTH | {"hdpo.teacher": "frozen", "sdpg.teacher": "frozen", "ds.lora.rank": 4},
@@ -268,8 +278,7 @@ def variants(model, other_model, net, tmp_path_factory):
     for name, (plugins, flags, settings) in VARIANTS.items():
         flags = flags_of(model, plugins, **{**ONE, **(flags if plugins else {})})
         specs[name] = {**common, "flags": flags, **settings}
-    for name in ("given", "ema"):
-        specs[name]["teacher_model"] = str(other_model)
+    specs["given"]["teacher_model"] = str(other_model)
     found = run(specs, tmp_path_factory.mktemp("variants"))
     return {name: (spec, found[name]) for name, spec in specs.items()}
 
@@ -319,37 +328,73 @@ def test_each_dynamic_update_is_normalised_by_its_own_tokens(variants, net):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "beta"), [("given", 0.0), ("ema", 0.3)])
-def test_a_teacher_with_weights_of_its_own(name, beta, variants, net, other_model):
-    """Reference workers that send their top k, and the averaged model on the policy's ranks."""
-    spec, found = variants[name]
-    other = loaded(other_model)
-    wanted = expected(
-        net, spec, weight=0.5, beta=beta, teacher=lambda *texts: logits_of(other, *texts)
-    )
+def test_a_teacher_with_weights_of_its_own(variants, net, other_model):
+    """Reference workers that send their top k."""
+    spec, found = variants["given"]
+    wanted = expected(net, spec, weight=0.5, teacher=loaded(other_model))
     assert_equal_gradients(found, wanted)
-    drifting = expected(net, spec, weight=0.5, beta=beta)
+    drifting = expected(net, spec, weight=0.5)
     assert compared(found["gradients"], drifting)[0] < 0.999
+
+
+def assert_taught_by_the_average(spec, found, net):
+    """The second round's gradient is that of a teacher half way between round one's ends."""
+    first, second, third, again = found["history"]
+    [(decay, average)] = found["averages"].items()
+    assert decay == 0.5
+    for name, value in average.items():
+        wanted = first[name] / 4 + second[name] / 4 + third[name] / 2
+        assert torch.allclose(value, wanted, rtol=1e-6, atol=1e-7), name
+        assert torch.equal(again[name], third[name])  # the policy is what it was
+    student, teacher, drifted = (copy.deepcopy(net) for _ in range(3))
+    student.load_state_dict(second)
+    teacher.load_state_dict({name: (first[name] + second[name]) / 2 for name in second})
+    drifted.load_state_dict(first)
+    both = {"weight": 0.5, "beta": 0.3}
+    wanted = expected(student, spec, **both, teacher=teacher)
+    assert_equal_gradients(found, wanted)
+    for other in (student, drifted):
+        wrong = expected(student, spec, **both, teacher=other)
+        assert compared(found["gradients"], wrong)[0] < 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ema", "ema of lora"])
+def test_an_averaged_teacher(name, variants, net):
+    """Of all weights, or of an adapter's matrices."""
+    spec, found = variants[name]
+    assert_taught_by_the_average(spec, found, adapted(net) if "lora" in name else net)
+
+
+@pytest.mark.slow
+def test_an_averaged_teacher_of_two_ranks(model, net, tmp_path):
+    """Whole weights on each rank and partitioned ones (ZeRO-3); rank 1 has no pairs.
+
+    Each rank also saves a checkpoint, and a second policy finds its averages in it.
+    """
+    rollouts = [rollouts_of(net, 4, seed, 1.0) for seed in (1, 2)]
+    common = {"rollouts": rollouts, "pairs": [pairs_of(3, 0), []], "float32": True, "rounds": 2}
+    common["prompts"] = teacher_prompts(rollouts)
+    specs = {
+        f"stage{stage}": {
+            **common,
+            "flags": flags_of(model, ["hdpo", "sdpg"], **BOTH, **EMA, **{"ds.zero_stage": stage}),
+        }
+        for stage in (2, 3)
+    }
+    found = run(specs, tmp_path)
+    for name, spec in specs.items():
+        assert_taught_by_the_average(spec, found[name], net)
 
 
 @pytest.mark.slow
 def test_an_adapter_is_taught_by_its_own_base_model(variants, net):
     """With LoRA the frozen teacher is the policy with its adapter switched off."""
-    from peft import LoraConfig, TaskType, get_peft_model
-
     spec, found = variants["lora"]
-    config = LoraConfig(
-        task_type=TaskType.CAUSAL_LM,
-        r=4,
-        target_modules="all-linear",
-        bias="none",
-        fan_in_fan_out=True,  # as the model's Conv1D stores its weights
-    )
-    adapted = get_peft_model(copy.deepcopy(net), config)
-    adapted.load_state_dict(found["before"], strict=True)
-    base = lambda *texts: logits_of(net, *texts)
-    wanted = expected(adapted, spec, weight=0.5, beta=0.3, teacher=base)
+    student = adapted(net)
+    student.load_state_dict(found["before"], strict=True)
+    wanted = expected(student, spec, weight=0.5, beta=0.3, teacher=net)
     assert set(wanted) == {name for name in wanted if "lora" in name}
     assert_equal_gradients(found, wanted)
-    drifting = expected(adapted, spec, weight=0.5, beta=0.3)
+    drifting = expected(student, spec, weight=0.5, beta=0.3)
     assert compared(found["gradients"], drifting)[0] < 0.999

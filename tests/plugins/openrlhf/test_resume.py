@@ -1,9 +1,10 @@
-"""A run that is killed and resumed: the same steps, and a ledger without gaps or repeats."""
+"""A run that is killed and resumed: the same steps, a ledger without gaps, the same average."""
 
 import re
 from collections import Counter
 
 import pytest
+import torch
 
 pytestmark = pytest.mark.host
 pytest.importorskip("openrlhf")
@@ -27,6 +28,8 @@ def test_a_killed_run_resumes_with_the_counts_of_its_checkpoint(stack):
         "hdpo.template": "chain",
         "hdpo.lambda": 1.0,
         "hdpo.reenter_after": 2,
+        "hdpo.teacher": "ema",
+        "hdpo.ema_decay": 0.5,
         "ckpt.save_steps": 2,
     }
     data = stack.data("#+", 32)
@@ -48,3 +51,31 @@ def test_a_killed_run_resumes_with_the_counts_of_its_checkpoint(stack):
     assert len(set(events["problem_id"])) == 32 - back < 32  # the others were all seen
     assert not re.search(r"P\d[\d+#*]*\|", killed.log + again.log)  # what the teacher reads
     assert again.steps[3]["hdpo/reentered"] == killed.steps[3]["hdpo/reentered"]
+    assert_the_average_went_on(again)
+
+
+def assert_the_average_went_on(run):
+    """From checkpoint 2 to 4 it is a4 = a2 / 4 + w3 / 4 + w4 / 2 for weights w3 in bfloat16.
+
+    Had it begun anew from w2, what the equation makes of w3 would be no bfloat16 numbers.
+    """
+    (w2, a2), (w4, a4) = (checkpoint(run, step) for step in (2, 4))
+    assert "hdpo_env_averages" not in run.log  # OpenRLHF logs what its controller is told
+    assert set(a2) == set(a4)
+    w3 = torch.cat([(4 * a4[n].double() - a2[n] - 2 * w4[n]).flatten() for n in a2])
+    anew = torch.cat([(4 * a4[n].double() - w2[n] - 2 * w4[n]).flatten() for n in a2])
+    assert bool(is_bfloat16(w3).all())
+    assert float(is_bfloat16(anew).double().mean()) < 0.7
+
+
+def checkpoint(run, step):
+    """The policy's weights and their average, by name."""
+    folder = run.folder / "checkpoints" / "_actor" / f"global_step{step}"
+    state = torch.load(folder / "mp_rank_00_model_states.pt", weights_only=False)
+    return state["module"], state["hdpo_env_averages"][0.5]
+
+
+def is_bfloat16(values):
+    """Up to float32's rounding of terms four times as large."""
+    near = values.to(torch.bfloat16).double()
+    return (values - near).abs() <= 2**-20 * values.abs() + 1e-7

@@ -6,14 +6,17 @@ import pytest
 
 from hdpo_env.config import preset
 from hdpo_plugins.openrlhf.methods.sdpg_worker import SdpgWorker
+from hdpo_plugins.openrlhf.teachers import Teachers
 
 
 def worker_of(**args):
     """One rank that has just been told its step."""
     args = {"critic.freezing_steps": -1, "train.max_epochs": 1, "data.max_len": 4} | args
+    teachers = Teachers(SimpleNamespace(global_steps=0), has_base=False)
     return SimpleNamespace(
-        args=args, step=0, total_steps=400, ranks=1, pad_id=0, is_partitioned=False
-    )
+        args=args, step=0, total_steps=400, ranks=1, pad_id=0, is_partitioned=False,
+        teachers=teachers,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("freezing", [-1, 0, 9])
