@@ -48,18 +48,32 @@ def _shipped(name: str) -> Verifier:
 def golds(info: Mapping[str, Any], truth: object = None) -> tuple[str, ...]:
     """A row's accepted ``answers`` as texts; its one ground truth where it has none.
 
-    Each is a text, a number, or a list, a numpy or pyarrow sequence of them. What is missing, None
-    or pandas' NaN, is no gold.
+    Each is a text (or its bytes), a number, or a list, a numpy or pyarrow sequence of them. What is
+    missing, None or pandas' NaN, is no gold, and neither is a truth value or a mapping: the
+    verifier abstains.
 
     >>> golds({"answers": ["4", "four"]}, "4"), golds({}, 4), golds({"answers": []}, None)
     (('4', 'four'), ('4',), ())
+    >>> golds({}, b"4"), golds({}, {"answer": "4"}), golds({}, True)
+    (('4',), (), ())
     """
     return _texts(info.get("answers")) or _texts(truth)
 
 
-def _texts(gold: object) -> tuple[str, ...]:
-    given = (gold,) if isinstance(gold, str) or not isinstance(gold, Iterable) else gold
-    return tuple(str(one) for one in given if one is not None and one == one)
+def _texts(gold: Any) -> tuple[str, ...]:
+    gold = gold.tolist() if hasattr(gold, "tolist") else gold  # numpy, of no dimension too
+    if isinstance(gold, (str, bytes, bool, Mapping)) or not isinstance(gold, Iterable):
+        gold = (gold,)
+    return tuple(text for one in gold if (text := _text(one)) is not None)
+
+
+def _text(gold: Any) -> str | None:
+    """A gold as text; None for what says nothing, or is of a kind that nobody answers with."""
+    if isinstance(gold, bytes):
+        return gold.decode(errors="replace")
+    if gold is None or isinstance(gold, (bool, Mapping)) or gold != gold:
+        return None
+    return str(gold)
 
 
 def judged(

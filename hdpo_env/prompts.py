@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hdpo_env.errors import ConfigError
 from hdpo_env.registry import Registry
 from hdpo_env.types import Message, Problem, Prompt
 
@@ -70,17 +71,39 @@ for _template in (
     TEMPLATES.add(_template.name, _template)
 
 
-def student_prompt(problem: Problem, template: str | Template = "boxed") -> Prompt:
+def default_template(problem: Problem) -> str:
+    """The template whose answers the problem's verifier reads.
+
+    The exact verifier accepts no words around the answer, so it is asked for without them.
+
+    >>> default_template(Problem("1+1=?", ("2",)))
+    'boxed'
+    >>> default_template(Problem("Who?", ("Ann",), verifier="exact"))
+    'plain'
+    """
+    return "plain" if problem.verifier == "exact" else "boxed"
+
+
+def student_prompt(problem: Problem, template: str | Template | None = None) -> Prompt:
     r"""The prompt that the student sees: the question and nothing the teacher alone may know.
 
     Templates: ``plain`` (the question), ``boxed`` (asks for reasoning and a final answer in
-    ``\boxed{}``), ``chain`` (``Q`` and the question, for the tiny chain models).
+    ``\boxed{}``), ``chain`` (``Q`` and the question, for the tiny chain models); None takes
+    `default_template`.
 
     Raises:
         RegistryError: no template has this name.
+        ConfigError: it asks for a box, and the problem's verifier is exact, which reads none.
 
     >>> student_prompt(Problem("1+1=?", ("2",)), "plain").messages[0].content
     '1+1=?'
     """
+    template = template or default_template(problem)
     chosen = TEMPLATES[template] if isinstance(template, str) else template
+    if problem.verifier == "exact" and "boxed{" in chosen.user + chosen.system:
+        raise ConfigError(
+            f"template {chosen.name!r} asks for a box, and problem {problem.id} is judged by the "
+            "exact verifier, which would call every boxed answer wrong: give template 'plain', or "
+            "the problem another verifier"
+        )
     return Prompt(problem.id, chosen.render(problem.question), template=chosen.label)

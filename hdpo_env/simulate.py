@@ -8,7 +8,7 @@ from random import Random
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.filters import telltales_of
 from hdpo_env.privileged import VIEWS
-from hdpo_env.types import Completion, Problem, Prompt, derive_seed
+from hdpo_env.types import Completion, Problem, Prompt, by_id, derive_seed
 from hdpo_env.verifiers.forms import stated
 
 
@@ -47,7 +47,7 @@ class SimulatedPolicy:
         truncation_rate: float = 0.0,
         seed: int = 0,
     ) -> None:
-        self.problems = {problem.id: problem for problem in problems}
+        self.problems = by_id(problems)
         self.pass_rates = (
             dict(pass_rates)
             if isinstance(pass_rates, Mapping)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -132,6 +132,28 @@ class Problem:
         for name in {"answers", "hints"} & set(values):
             values[name] = tuple(values[name])
         return cls(**values)
+
+
+def by_id(problems: Iterable[Problem]) -> dict[str, Problem]:
+    """Problems by their ids; the same problem may come twice, two problems with one id may not.
+
+    Raises:
+        DataError: two different problems have the same id, so that one would get the other's gold.
+
+    >>> list(by_id([Problem("1+1=?", ("2",), id="a"), Problem("1+1=?", ("2",), id="a")]))
+    ['a']
+    """
+    known: dict[str, Problem] = {}
+    for problem in problems:
+        other = known.setdefault(problem.id, problem)
+        if (other.question, other.answers) != (problem.question, problem.answers):
+            sources = sorted({other.source, problem.source})
+            raise DataError(
+                f"two different problems have the id {problem.id!r} (sources {sources}): one would "
+                "be judged by the other's gold; give each an id of its own, or none for a hash of "
+                "its content"
+            )
+    return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,3 +106,16 @@ def test_verdicts_are_no_abstentions() -> None:
     verdicts = [Verdict(o) for o in (Outcome.CORRECT, Outcome.WRONG, Outcome.TRUNCATED)]
     assert [number_of(v, "judged", abstention=float("nan")) for v in verdicts] == [1.0, 0.0, 0.0]
     assert abstentions["judged"] == before
+
+
+@pytest.mark.parametrize("gold", [b"4", np.array("4"), np.array(4), np.array([b"4"]), [4], ("4",)])
+def test_odd_carriers_of_a_gold_are_read(gold: object) -> None:
+    """Bytes, arrays of no dimension and lists of either hold the gold 4, not their repr."""
+    assert golds({}, gold) == ("4",)
+    assert judged(r"\boxed{4}", gold).correct is True
+
+
+@pytest.mark.parametrize("gold", [True, {"answer": "4"}, [{"answer": "4"}], None, float("nan")])
+def test_what_is_no_gold_is_an_abstention(gold: object) -> None:
+    """A truth value or a mapping is nobody's answer: no wrong answer, and no false cliff."""
+    assert judged(r"\boxed{4}", gold).correct is None

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdpo_env.errors import RegistryError
+from hdpo_env.errors import ConfigError, RegistryError
+from hdpo_env.privileged import privileged_prompt
 from hdpo_env.prompts import TEMPLATES, Template, fill, student_prompt
 from hdpo_env.types import Message, Problem
 
@@ -63,3 +64,19 @@ def test_unknown_templates_list_the_choices() -> None:
     """The error names the templates there are."""
     with pytest.raises(RegistryError, match="choose one of: boxed, chain, plain"):
         student_prompt(Problem("q", ("1",)), "boxd")
+
+
+def test_the_exact_verifier_is_never_asked_through_a_box() -> None:
+    """By default its prompt is plain, the teacher's begins with that, and a box is refused.
+
+    A boxed right answer would be WRONG by the exact verifier: every such prompt a false cliff.
+    """
+    problem = Problem("3+7?", ("10",), verifier="exact")
+    asked = student_prompt(problem)
+    assert asked.template == "plain@1"
+    for name in ("hdpo", "sdpg"):
+        assert privileged_prompt(problem, "none", name) == asked
+    with pytest.raises(ConfigError, match="give template 'plain'"):
+        student_prompt(problem, "boxed")
+    math = Problem("3+7?", ("10",))
+    assert student_prompt(math).template == "boxed@1"

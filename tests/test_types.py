@@ -14,6 +14,7 @@ from hdpo_env.types import (
     Outcome,
     Problem,
     Verdict,
+    by_id,
     content_hash,
     derive_seed,
 )
@@ -89,3 +90,14 @@ def test_an_empty_completion_is_a_completion() -> None:
     assert Completion((), "").num_tokens == 0
     assert not Completion((), "").is_truncated
     assert Completion((), "", finish_reason="length").is_truncated
+
+
+def test_two_problems_never_share_an_id() -> None:
+    """The same problem twice is one; another question or gold under its id is refused."""
+    aime = Problem("a?", ("70",), id="0", source="aime25")
+    assert by_id([aime, aime]) == {"0": aime}
+    for other in (Problem("b?", ("70",), id="0"), Problem("a?", ("71",), id="0", source="amc23")):
+        with pytest.raises(DataError, match="two different problems have the id '0'") as error:
+            by_id([aime, other])
+        assert "70" not in str(error.value)
+        assert "71" not in str(error.value)

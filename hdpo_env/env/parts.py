@@ -8,7 +8,7 @@ from typing import Any
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems.source import PROBLEMS, ProblemSource
 from hdpo_env.prompts import student_prompt
-from hdpo_env.types import Completion, Problem, Prompt, Verdict
+from hdpo_env.types import Completion, Problem, Prompt, Verdict, by_id
 from hdpo_env.verifiers.protocol import VERIFIERS, Verifier
 
 
@@ -55,7 +55,7 @@ def source_of(problems: str | ProblemSource, settings: dict[str, Any]) -> Proble
 
     Raises:
         ConfigError: settings for a source that is already made.
-        DataError: the source is empty.
+        DataError: the source is empty, or two different problems of it have one id.
     """
     if isinstance(problems, str):
         return PROBLEMS[problems](**settings)
@@ -63,15 +63,14 @@ def source_of(problems: str | ProblemSource, settings: dict[str, Any]) -> Proble
         raise ConfigError(f"settings {sorted(settings)} only apply to a source given by its name")
     if not len(problems):
         raise DataError("the problem source is empty: give at least one problem")
+    if isinstance(problems, (list, tuple)):
+        by_id(problems)
     return problems
 
 
 def prompt_of(problem: Problem, template: str | None) -> Prompt:
     """The student's prompt, by default in the form that the problem's verifier reads."""
-    # The exact verifier accepts no words around the answer, so it is asked for without them.
-    return student_prompt(
-        problem, template or ("plain" if problem.verifier == "exact" else "boxed")
-    )
+    return student_prompt(problem, template)
 
 
 def find_problem(source: ProblemSource, problem_id: str) -> Problem:

@@ -81,7 +81,6 @@ class Carrier:
     ) -> Entry:
         view, words = view or self.view, template or self.template
         # The exact verifier accepts no words around an answer, so none are asked for.
-        student = student or ("plain" if problem.verifier == "exact" else None)
         group = (groups or {}).get(problem.id)
         prompt = privileged_prompt(problem, "none", words, student=student)
         if view == "none":

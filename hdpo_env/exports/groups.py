@@ -7,7 +7,7 @@ from typing import Any
 
 from hdpo_env.env.parts import Judges, prompt_of
 from hdpo_env.errors import DataError
-from hdpo_env.types import Completion, Group, Problem, Rollout
+from hdpo_env.types import Completion, Group, Problem, Rollout, by_id
 from hdpo_env.verifiers.rewards import reward_of
 
 
@@ -35,7 +35,7 @@ def groups_at(
     rollouts: Iterable[tuple[str, Mapping[str, Any]]], problems: Iterable[Problem]
 ) -> dict[str, Group]:
     """What `groups_of` does with rows that come with their places, which a fault then names."""
-    known = {problem.id: problem for problem in problems}
+    known = by_id(problems)
     pairs = [
         (known[name], completion)
         for name, completion in (_read(row, place) for place, row in rollouts)

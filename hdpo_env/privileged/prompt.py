@@ -9,7 +9,7 @@ from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.privileged.pieces import Piece
 from hdpo_env.privileged.views import VIEWS
 from hdpo_env.privileged.words import PRIVILEGED_TEMPLATES, PrivilegedTemplate
-from hdpo_env.prompts import TEMPLATES, Template, fill, student_prompt
+from hdpo_env.prompts import TEMPLATES, Template, default_template, fill, student_prompt
 from hdpo_env.types import Group, Message, Problem, Prompt
 
 
@@ -88,7 +88,8 @@ def teacher_text(
 ) -> TeacherText:
     """The teacher's prompt with its parts; ``pieces`` stand in for those of the view, if given."""
     chosen = _template(template)
-    words = student or chosen.student
+    is_boxed = chosen.student is TEMPLATES["boxed"]
+    words = student or (default_template(problem) if is_boxed else chosen.student)
     words = TEMPLATES[words] if isinstance(words, str) else words
     plain = student_prompt(problem, words)
     shown = tuple(VIEWS[view](problem, group) if pieces is None else pieces)

@@ -18,7 +18,7 @@ from hdpo_env.report.records import Run
 from hdpo_env.report.study import Study
 from hdpo_env.report.texts import completion
 from hdpo_env.stats import Estimate
-from hdpo_env.types import Problem
+from hdpo_env.types import Problem, by_id
 
 #: Rows of a table, the most troubled problems first; the rest is counted in its caption.
 MAX_ROWS = 3000
@@ -36,7 +36,7 @@ def problem_tables(
 
     Gold answers are shown only if ``show_gold`` asks for them.
     """
-    known = {problem.id: problem for problem in problems}
+    known = by_id(problems)
     runs = [study.variants[variant][0] for variant in focus(study)]
     room = MAX_ROWS // max(1, len(runs))
     tables = []
@@ -102,7 +102,8 @@ def _failed(history: History) -> int:
 
 def _prior(run: Run, found: Sequence[History]) -> Beta | None:
     counts = [counts for h in found if sum(counts := h.counts(*windows(run)[1]))]
-    return fit_prior(counts).prior if counts else None
+    fit = fit_prior(counts) if counts else None
+    return fit.prior if fit and not fit.is_bounded else None
 
 
 def _body(history: History, context: Context, left: list[int]) -> Markup:

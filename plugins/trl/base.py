@@ -11,7 +11,7 @@ from hdpo_env.errors import ConfigError, ViewError
 from hdpo_env.losses import HeadLoss, schedules
 from hdpo_env.policies.hf import HFPolicy
 from hdpo_env.privileged import privileged_prompt
-from hdpo_env.prompts import student_prompt
+from hdpo_env.prompts import default_template, student_prompt
 from hdpo_env.types import GroupKind
 from hdpo_plugins.trl.compat import GRPOTrainer, causal_model, refuse_host_arguments
 from hdpo_plugins.trl.config import TeachingConfig
@@ -108,7 +108,8 @@ class TeachingTrainer(GRPOTrainer):
         return limit if window is None else min(limit, window)
 
     def _privileged(self, row: dict[str, Any]) -> list[dict[str, str]] | None:
-        problem, template = self.verdicts.problem(row["problem_id"]), self.args.template
+        problem = self.verdicts.problem(row["problem_id"])
+        template = self.args.template or default_template(problem)
         asked = messages_of(student_prompt(problem, template))
         if asked != [{"role": m["role"], "content": m["content"]} for m in row["prompt"]]:
             raise ConfigError(

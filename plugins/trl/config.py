@@ -34,7 +34,7 @@ class TeachingConfig(GRPOConfig):
     tail: str = "exact"
     teacher: str = "drifting"  # or "frozen"
     view: str = "solution"  # what the teacher is shown
-    template: str = "boxed"  # the dataset's prompts were made with it
+    template: str | None = None  # the dataset's prompts were made with it, as in to_dataset
     teacher_template: str = "hdpo"
 
     def __post_init__(self) -> None:

@@ -13,12 +13,13 @@ from hdpo_env.types import Problem, Prompt
 def to_dataset(
     problems: Iterable[Problem],
     *,
-    template: str = "boxed",
+    template: str | None = None,
     view: str | None = None,
     teacher_template: str = "hdpo",
 ) -> Any:
     """A ``datasets.Dataset`` with ``prompt`` (chat messages) and ``problem_id``.
 
+    Without a ``template`` each prompt has the form that the problem's verifier reads.
     With a ``view``, such as "answer" or "solution", there is a third column,
     ``privileged_context``: what that view shows the teacher beyond the prompt, in the words of
     ``teacher_template``. TRL's SDPO (with ``include_environment_feedback=True``) and SDFT read it;

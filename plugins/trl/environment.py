@@ -7,7 +7,7 @@ from typing import Any
 
 from hdpo_env.env.math_env import MathEnv
 from hdpo_env.errors import DataError
-from hdpo_env.types import Problem
+from hdpo_env.types import Problem, by_id
 from hdpo_env.verifiers.protocol import Verifier
 
 
@@ -74,7 +74,7 @@ def environment_factory(
     >>> task.submit("3"), task.submit("2"), task.get_reward()
     ('That is not correct. Try again.', 'That is correct.', 1.0)
     """
-    known = {problem.id: problem for problem in problems}
+    known = by_id(problems)
 
     def make() -> MathTask:
         env = MathEnv(list(known.values()), max_turns=max_attempts, verifier=verifier)

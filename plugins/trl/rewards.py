@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hdpo_env.errors import DataError
-from hdpo_env.types import Completion, Problem, Verdict
+from hdpo_env.types import Completion, Problem, Verdict, by_id
 from hdpo_env.verifiers import VERIFIERS, VerifierPool
 from hdpo_env.verifiers.rewards import reward_of
 from hdpo_plugins.trl.data import text_of
@@ -52,7 +52,7 @@ class VerdictReward:
         timeout_s: float = 5.0,
         memory_mb: int = 1024,
     ) -> None:
-        self.problems = {problem.id: problem for problem in problems}
+        self.problems = by_id(problems)
         self._settings = (workers, timeout_s, memory_mb)
         self._pools: dict[str, VerifierPool] = {}
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ import pytest
 
 from hdpo_env.config import preset
 from hdpo_env.errors import ConfigError
+from hdpo_env.prompts import default_template
 from hdpo_env.types import Problem
 
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
@@ -34,7 +35,8 @@ def test_the_defaults_are_the_papers(name: str, tmp_path: Path) -> None:
     assert (args.epsilon, args.loss_type) == (paper.algo.policy.clip_low, "dapo")
     assert args.beta == paper.algo.reference.weight
     assert args.teacher_template == paper.rollout.teacher_template
-    assert args.template == paper.rollout.template
+    assert args.template is None  # the verifier's own, which is the paper's for mathematics
+    assert default_template(Problem("q", ("1",))) == paper.rollout.template
     assert args.distill() == paper.algo.distill
 
 
