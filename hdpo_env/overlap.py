@@ -1,8 +1,8 @@
 """Overlap of training and evaluation problems: the same text, the same words, or a shared 13-gram.
 
 A benchmark measures little once its questions were trained on. Three tests, from sure to likely:
-*exact*, the same question; *normalised*, the same but for case, spacing and punctuation; *ngram*, a
-run of 13 words or symbols in common (Brown et al. 2020, appendix C).
+*exact*, the same question; *normalised*, the same but for case, spacing, sentence marks and TeX;
+*ngram*, a run of 13 words or symbols in common (Brown et al. 2020, appendix C).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Problem
-from hdpo_env.verifiers.audit import question_key
+from hdpo_env.verifiers.questions import question_key
 
 KINDS = ("exact", "normalised", "ngram")
 

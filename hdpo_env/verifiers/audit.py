@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hdpo_env.types import Outcome, Problem, Verdict, content_hash
+from hdpo_env.types import Outcome, Problem, Verdict
+from hdpo_env.verifiers.extract.boxes import last_boxes
+from hdpo_env.verifiers.forms import stated
 from hdpo_env.verifiers.protocol import Verifier, check_gold
+from hdpo_env.verifiers.questions import question_key
 
-_MIN_LEAK = 4  # a shorter gold occurs in a question by chance
+_SAID = r"answer\s*(?:is|was|:|=)\s*[$*\"'(\\]*{}"  # and then, for a short gold, an end
+_END = r"(?=\s*(?:[$*\"')\]\\!?;:]|[.,](?!\d)|$))"
+_SHORT = 4  # a shorter gold also begins other words and numbers: "the answer is a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +50,10 @@ def audit(
     return findings
 
 
-def question_key(question: str) -> str:
-    """A hash of a question that ignores case, spacing and punctuation.
-
-    >>> question_key("What is 1+1?") == question_key("what is  1 + 1")
-    True
-    """
-    return content_hash(re.sub(r"[^\w+\-*/=<>^]", "", question).lower())
-
-
 def _check(problem: Problem, verifier: Verifier) -> Iterator[Finding]:
     reason = check_gold(verifier, problem.answers)
     if reason is not None:
-        yield Finding("bad_gold", problem.id, "a gold answer cannot be used")
+        yield Finding("bad_gold", problem.id, reason)  # it names a class of faults, no gold
         return
     rejected = []
     for at, answer in enumerate(problem.answers):
@@ -71,7 +67,7 @@ def _check(problem: Problem, verifier: Verifier) -> Iterator[Finding]:
     for empty in ("", "\\boxed{}", "I do not know."):
         if verifier.verify(empty, problem.answers).correct is True:
             yield Finding("accepts_nothing", problem.id, f"the completion {empty!r} is CORRECT")
-    if any(_leaks(answer, problem.question) for answer in problem.answers):
+    if _leaks(problem, verifier):
         yield Finding("leak", problem.id, "the question states its answer")
 
 
@@ -82,14 +78,21 @@ def _ends_otherwise(problem: Problem, verifier: Verifier) -> bool:
     return verifier.verify(solution, problem.answers).outcome is Outcome.WRONG
 
 
-def _leaks(answer: str, question: str) -> bool:
+def _leaks(problem: Problem, verifier: Verifier) -> bool:
     """Whether a question holds its boxed answer, or says that its answer is this."""
-    if "\\boxed" in question:
+    boxes = [box.content for box in last_boxes(problem.question) if box.content]
+    if any(verifier.verify(stated(verifier.name, box), problem.answers).correct for box in boxes):
         return True
-    if len(answer.strip()) < _MIN_LEAK:
+    return any(_says(answer.strip(), problem.question) for answer in problem.answers)
+
+
+def _says(answer: str, question: str) -> bool:
+    """Whether "the answer is" and an answer occur in a question one after the other."""
+    if not answer:
         return False
-    said = re.escape(answer.strip())
-    return re.search(rf"answer\s*(?:is|:|=)\s*\$?{said}", question, re.IGNORECASE) is not None
+    end = _END if len(answer) < _SHORT else r"(?!\w)" if answer[-1].isalnum() else ""
+    said = _SAID.format(f"(?-i:{re.escape(answer)})") + end
+    return re.search(said, question, re.IGNORECASE) is not None
 
 
 def _repeats(problems: Sequence[Problem]) -> Iterator[Finding]:
@@ -121,7 +124,10 @@ def differences(
     ours: Sequence[Verdict],
     theirs: Sequence[Verdict],
 ) -> list[Disagreement]:
-    """The items on which exactly one of two verifiers says CORRECT, abstentions aside."""
+    """The items on which exactly one of two verifiers says CORRECT, abstentions aside.
+
+    Where either abstained nothing is compared: say how often (`Verdict.is_abstention`) beside it.
+    """
     found = []
     for index, (item, mine, other) in enumerate(zip(items, ours, theirs, strict=True)):
         decided = mine.correct is not None and other.correct is not None
