@@ -44,7 +44,7 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
     (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
     code, _, err = command(
         *LAUNCHER, "--plugin", "hdpo", "--plugin", "sdpg", "--train.async_enable",
-        "--train.dynamic_batch_enable", "--rollout.n_samples_per_prompt", "4",
+        "--rollout.n_samples_per_prompt", "4",
         "--vllm.num_engines", "1", "--hdpo.teacher", "ema", "--sdpg.teacher", "frozen",
         "--ds.zero_stage", "3", "--ds.zpg", "8",
         "--sdpg.view", "none", "--rlsd.mix", "0.3", "--actor.model_name_or_path", str(tmp_path),
@@ -52,7 +52,6 @@ def test_every_refusal_of_a_command_is_told_at_once_before_anything_starts(tmp_p
     assert code == 2
     for named in (
         "--train.async_enable does not go with --plugin",
-        "--train.dynamic_batch_enable with --algo.advantage.estimator gae",
         "--plugin hdpo needs a verdict on every rollout",
         "--hdpo.teacher ema does not go with --ds.zpg 8",
         "--rlsd.mix is a flag of the plugin rlsd, which was not chosen, and would do nothing",
