@@ -12,7 +12,7 @@ from hdpo_env.cliffs.transitions import EscapeTime, Transitions
 from hdpo_env.cliffs.triage import ABOUT, Cause, remedy_of
 from hdpo_env.report.axes import Axis, rate
 from hdpo_env.report.bars import Bar, Series, bar_rows, histogram
-from hdpo_env.report.figures import KINDS, Figure, looks_of, slug
+from hdpo_env.report.figures import KINDS, Figure, looks_of, slug, upper
 from hdpo_env.report.flows import flow_chart
 from hdpo_env.report.histories import histories, window_counts
 from hdpo_env.report.lines import Line, line_chart
@@ -137,40 +137,58 @@ _THIRDS = ("first third", "second third", "last third")
 
 
 def beliefs(study: Study, variant: str) -> Figure | None:
-    """The posterior of pass rates in the first and in the last third of training."""
+    """The posterior of pass rates in the first and in the last third of training.
+
+    A third whose counts leave the prior open has none.
+    """
     pooled: tuple[list, list] = ([], [])
     for run in study.variants[variant]:
         for window, counts in zip(pooled, window_counts(run, histories(run)), strict=True):
             window.extend(counts)
     if min(map(len, pooled)) < MIN_PROBLEMS:
         return None
-    fits = [fit_prior(window) for window in pooled]
-    edges = [i / NUM_BINS for i in range(NUM_BINS + 1)]
-    series, below = [], []
     looks = ("c0", f"c{looks_of(study)[variant].color or 2}")
-    for name, window, fit, css in zip(_WINDOWS, pooled, fits, looks, strict=True):
-        cdf = mixture_cdf(window, fit.prior, [*edges, HARD_RATE])
-        shares = [b - a for a, b in pairwise(cdf[:-1])]
-        series.append(Series(name, shares, css))
-        below.append(cdf[-1])
+    thirds = [
+        _Third(name, window, fit, css)
+        for name, window, css in zip(_WINDOWS, pooled, looks, strict=True)
+        if not (fit := fit_prior(window)).is_bounded
+    ]
+    if not thirds:
+        return None
+    edges = [i / NUM_BINS for i in range(NUM_BINS + 1)]
+    series = []
+    for third in thirds:
+        cdf = mixture_cdf(third.counts, third.fit.prior, edges)
+        series.append(Series(third.name, [b - a for a, b in pairwise(cdf)], third.css))
     title = f"Pass rates of training problems, {variant}"
     chart = histogram(
         series, edges, key=slug("beliefs", variant), title=title, axis=Axis("pass rate")
     )
-    return Figure(title, _belief_caption(below, fits, [len(w) for w in pooled]), chart)
+    return Figure(title, _belief_caption(thirds), chart)
 
 
 _WINDOWS = ("first third of training", "last third")
 
 
-def _belief_caption(below: Sequence[float], fits: Sequence[PriorFit], sizes: Sequence[int]) -> str:
-    priors = " and ".join(f"Beta({f.prior.a:.2g}, {f.prior.b:.2g})" for f in fits)
-    edge = " A prior is at the edge of its search box: read it with care."
+class _Third(NamedTuple):
+    name: str
+    counts: Sequence[tuple[int, int]]
+    fit: PriorFit
+    css: str
+
+
+def _belief_caption(thirds: Sequence[_Third]) -> str:
+    told = []
+    for name, counts, fit, _ in thirds:
+        [below] = mixture_cdf(counts, fit.prior, [HARD_RATE])
+        told.append(
+            f"{name}: {len(counts):,} problems, prior Beta({fit.prior.a:.2g}, {fit.prior.b:.2g}), "
+            f"share with a pass rate below {rate(HARD_RATE, 2)}: {rate(below)}"
+        )
+    left = [name for name in _WINDOWS if name not in {third.name for third in thirds}]
+    open_ = f" The counts of the {left[0]} leave its prior open." if left else ""
     return (
-        f"What the counts say about {sizes[0]:,} and {sizes[1]:,} problems, with priors {priors} "
-        f"fitted to all of them. Share with a pass rate below {rate(HARD_RATE, 2)}: "
-        f"{rate(below[0])} at first, {rate(below[1])} at last."
-        f"{edge if any(f.is_bounded for f in fits) else ''}"
+        f"What the counts say, with a prior fitted to each third. {upper('; '.join(told))}.{open_}"
     )
 
 

@@ -202,26 +202,50 @@ def test_the_mixture_is_the_mean_of_densities(
     assert mixture_cdf(counts, Beta(a, b), places) == pytest.approx(expected, abs=0.02)
 
 
+def _in_thirds(first: list[int], last: list[int]) -> Run:
+    """Twelve problems' successes of eight at steps 9 and 25 of 30; at 15 each has four."""
+    run = _run(curves={"a": Curve((0, 29), (0.0, 1.0))})
+    rows = tuple(
+        GroupRow(step, f"p{i}", "", "", (c, 8 - c, 0))
+        for i, (a, b) in enumerate(zip(first, last, strict=True))
+        for step, c in ((9, a), (15, 4), (25, b))
+    )
+    return Run("r", "hdpo", "hdpo", 0, {}, run.curves, groups=rows, ledger=ledger_of(rows))
+
+
+HARD, EASY = [0] * 7 + [1, 2, 4, 7, 8], [0, 1, 5, 6, 7] + [8] * 7
+
+
 def test_beliefs_split_training_in_thirds() -> None:
     """Steps 0 to 9 of 30 are the first window, 20 to 29 the last; the middle counts in neither."""
-    run = _run(curves={"a": Curve((0, 29), (0.0, 1.0))})
+    run = _in_thirds(HARD, EASY)
     assert windows(run) == ((0, 10.0), (pytest.approx(20.0), 30))
-    rows = tuple(
-        GroupRow(step, f"p{i}", "", "", counts)
-        for i in range(12)
-        for step, counts in ((9, (0, 8, 0)), (15, (4, 4, 0)), (25, (8, 0, 0)))
-    )
-    run = Run("r", "hdpo", "hdpo", 0, {}, run.curves, groups=rows, ledger=ledger_of(rows))
     figure = beliefs(Study((run,)), "hdpo")
     assert figure is not None
-    first, last = fit_prior([(0, 8)] * 12).prior, fit_prior([(8, 0)] * 12).prior
-    below = [rate(p.cdf(0.01)) for p in (first.updated(0, 8), last.updated(8, 0))]
-    assert f"below .01: {below[0]} at first, {below[1]} at last." in figure.caption
-    assert "12 and 12 problems" in figure.caption
-    assert "edge of its search box" in figure.caption
+    told = []
+    for name, successes in (("first third of training", HARD), ("last third", EASY)):
+        counts = [(c, 8 - c) for c in successes]
+        prior = fit_prior(counts).prior
+        [below] = mixture_cdf(counts, prior, [0.01])
+        told.append(
+            f"{name}: 12 problems, prior Beta({prior.a:.2g}, {prior.b:.2g}), "
+            f"share with a pass rate below .01: {rate(below)}"
+        )
+    assert "; ".join(told)[1:] in figure.caption
+    assert "open" not in figure.caption
     heights = [float(h) for h in re.findall(r'height="([\d.]+)" class="bar c0"', figure.chart)]
     assert heights[0] == max(heights)
     assert beliefs(Study((_run({"p": "cmcm"}),)), "hdpo") is None
+
+
+def test_an_open_prior_is_not_drawn() -> None:
+    """A third that solved nothing, or everything, has no posterior; the other is still shown."""
+    figure = beliefs(Study((_in_thirds(HARD, [8] * 12),)), "hdpo")
+    assert figure is not None
+    assert "The counts of the last third leave its prior open." in figure.caption
+    assert "Last third:" not in figure.caption
+    assert "; last third:" not in figure.caption
+    assert beliefs(Study((_in_thirds([0] * 12, [8] * 12),)), "hdpo") is None
 
 
 def test_causes_by_hand(tmp_path: Path) -> None:
