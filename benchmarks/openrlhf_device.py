@@ -153,8 +153,17 @@ def fill(module: Any, trainer: Any, spec: dict[str, Any], variant: str) -> None:
     gates = [f"{variant}/gate_rate"] if variant == "sdpg" else []
     for rollout in spec["rollouts"][0]:
         trainer.replay_buffer.append(module.experience(rollout, gates))
-    if variant != "plain":
-        trainer.worker.tell(trainer.message)
+    if variant == "plain":
+        return
+    from hdpo_plugins.openrlhf.groups import Pair
+
+    trainer.worker.tell(
+        {
+            "": {"step": spec["step"], "total_steps": spec["total_steps"]},
+            "hdpo": [Pair(*map(tuple, pair)) for pair in spec["pairs"][0]],
+            "sdpg": {(text, ""): ids for text, ids in spec["prompts"].items()},
+        }
+    )
 
 
 def apart(shape: argparse.Namespace, variant: str) -> dict[str, Any]:
