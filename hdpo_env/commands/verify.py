@@ -54,7 +54,7 @@ class Options:
     slowest: int = 3
     """Slowest items to name."""
     out: Path | None = None
-    """Write every verdict to this file, one JSON object a line."""
+    """Write every verdict to this file, one JSON object a line, with the line it is about."""
     json: bool = False
     """Print the numbers as JSON."""
 
@@ -90,7 +90,7 @@ def _verifier(options: Options) -> Any:
 
 def _one(verdict: Verdict, options: Options) -> int:
     if options.out is not None:
-        _write(options.out, [verdict])
+        _write(options.out, [(None, verdict)])
     facts = {**asdict(verdict), "outcome": verdict.outcome.value}
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
@@ -117,7 +117,7 @@ def _file(verifier: Any, options: Options) -> int:
             told = f"line {pair.line}, {verdict.ms:.1f} ms, {verdict.outcome.name}"
             print(f"slowest: {told}", file=sys.stderr)
     if options.out is not None:
-        _write(options.out, verdicts)
+        _write(options.out, [(p.line, v) for p, v in zip(pairs, verdicts, strict=True)])
     return 0
 
 
@@ -157,11 +157,13 @@ def summarize(pairs: Sequence[Pair], verdicts: Sequence[Verdict], seconds: float
     return facts
 
 
-def _write(path: Path, verdicts: Sequence[Verdict]) -> None:
+def _write(path: Path, judged: Sequence[tuple[int | None, Verdict]]) -> None:
+    """Verdicts, each with the line of the file it is about."""
     with path.open("w", encoding="utf-8") as out:
-        for verdict in verdicts:
-            line = {**asdict(verdict), "outcome": verdict.outcome.value}
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        for line, verdict in judged:
+            row = {**asdict(verdict), "outcome": verdict.outcome.value}
+            numbered = row if line is None else {"line": line, **row}
+            out.write(json.dumps(numbered, ensure_ascii=False) + "\n")
 
 
 def _print_summary(facts: dict[str, Any]) -> None:

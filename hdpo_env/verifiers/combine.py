@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from hdpo_env.errors import ConfigError
 from hdpo_env.types import Outcome, Verdict
@@ -28,8 +29,9 @@ class _Combined:
 
     @property
     def version(self) -> str:
-        """The members' versions."""
-        return "+".join(m.version for m in self.members)
+        """The members with their versions, and the rule's settings."""
+        members = "+".join(f"{m.name}@{m.version}" for m in self.members)
+        return f"{members}/{self.rule.settings}" if isinstance(self.rule, _Vote) else members
 
     def verify(
         self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
@@ -118,6 +120,11 @@ class _Vote:
     weights: tuple[float, ...]
     threshold: float
 
+    @property
+    def settings(self) -> str:
+        """Everything that decides a vote."""
+        return f"{','.join(map(repr, self.weights))}>{self.threshold!r}"
+
     def __call__(self, verdicts: Verdicts) -> Verdict:
         bar = self.threshold * sum(self.weights)
         pairs = list(zip(verdicts, self.weights, strict=True))
@@ -136,13 +143,14 @@ def weighted(members: Sequence[tuple[Verifier, float]], threshold: float = 0.5) 
     The verdict is an abstention if the abstaining members' weight could change it.
 
     Raises:
-        ConfigError: no member, a weight that is not positive, or a threshold outside [0, 1).
+        ConfigError: no member, a weight that is not positive and finite, or a threshold that is
+            not in [0, 1).
     """
     verifiers = _members(tuple(v for v, _ in members))
-    weights = [w for _, w in members]
-    if min(weights) <= 0 or not 0 <= threshold < 1:
+    weights = [float(w) for _, w in members]
+    if not all(0 < w < inf for w in weights) or not 0 <= threshold < 1:  # NaN is neither
         raise ConfigError(
-            f"weights {weights} must be positive and threshold {threshold} must be in [0, 1)"
+            f"weights {weights} must be positive and finite and threshold {threshold} in [0, 1)"
         )
 
     return _Combined(verifiers, _Vote(tuple(weights), threshold), "weighted")

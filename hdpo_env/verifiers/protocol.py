@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
+from hdpo_env.errors import ConfigError
 from hdpo_env.registry import Registry
 from hdpo_env.types import Outcome, Verdict
 
@@ -75,6 +76,16 @@ def gold_texts(gold: str | Sequence[str]) -> tuple[str, ...]:
         return tuple(map(plain, (gold,) if isinstance(gold, str) else gold))
     except Exception:  # no text, or a collection that cannot be gone through
         return ()
+
+
+def check_policy(policy: str) -> None:
+    """Refuse a policy of extraction that does not exist.
+
+    Raises:
+        ConfigError: it is neither "lenient" nor "boxed_only".
+    """
+    if policy not in ("lenient", "boxed_only"):
+        raise ConfigError(f"policy is {policy!r}: choose 'lenient' or 'boxed_only'")
 
 
 def not_text(completion: object) -> Verdict:

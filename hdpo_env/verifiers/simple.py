@@ -18,7 +18,7 @@ from hdpo_env.verifiers.compare.quantities import quantity
 from hdpo_env.verifiers.extract.final import Policy, final_answer
 from hdpo_env.verifiers.golds import called, gold_text
 from hdpo_env.verifiers.parse.answer import parse_answer
-from hdpo_env.verifiers.protocol import fault, gold_texts, not_text
+from hdpo_env.verifiers.protocol import check_policy, fault, gold_texts, not_text
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class _ValueVerifier(ABC):
 
     kind: ClassVar[str] = "value"  # what it compares, for reasons
     policy: Policy = "lenient"
+
+    def __post_init__(self) -> None:
+        check_policy(self.policy)
 
     @property
     def version(self) -> str:
@@ -136,7 +139,7 @@ class NumericVerifier(_ValueVerifier):
     Only a gold of 0 is compared absolutely, with the same tolerance.
 
     Raises:
-        ConfigError: the tolerance is not in [0, 1).
+        ConfigError: the tolerance is not in [0, 1), or the policy does not exist.
 
     >>> NumericVerifier(rel_tol=0.01).verify(r"\boxed{3.15}", "3.14").outcome.name
     'CORRECT'
@@ -147,6 +150,7 @@ class NumericVerifier(_ValueVerifier):
     name: str = "numeric"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.rel_tol < 1:
             raise ConfigError(f"rel_tol is {self.rel_tol}: it must be in [0, 1)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from hdpo_env.verifiers.extract.final import Final, Policy, final_answer
 from hdpo_env.verifiers.golds import Golds, gold_text, prepare_golds
 from hdpo_env.verifiers.parse.answer import Answer, parse_answer
 from hdpo_env.verifiers.pool import worker
-from hdpo_env.verifiers.protocol import fault, gold_texts, not_text
+from hdpo_env.verifiers.protocol import check_policy, fault, gold_texts, not_text
 
 if TYPE_CHECKING:
     from hdpo_env.verifiers.pool import VerifierPool
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 VERSION = "4"
 Ruling = tuple[Outcome, str, str]  # outcome, reason, stage
 _CACHE_SIZE = 50_000
+_LINK = re.compile(", | or ")  # between the boxes of a list
 _cache: dict[tuple[str, tuple[str, ...], str], Ruling] = {}
 _lock = threading.Lock()
 _helper: VerifierPool | None = None
@@ -40,13 +42,23 @@ class MathVerifier:
     Args:
         policy: "lenient" also reads an answer that no box marks; "boxed_only" is for RL.
 
+    Raises:
+        ConfigError: the policy is neither.
+
     >>> MathVerifier().verify(r"so $\boxed{\frac12}$", "0.5").outcome.name
     'CORRECT'
     """
 
     policy: Policy = "lenient"
     name: str = "math"
-    version: str = VERSION
+
+    def __post_init__(self) -> None:
+        check_policy(self.policy)
+
+    @property
+    def version(self) -> str:
+        """Changes with the rules and with the policy."""
+        return VERSION if self.policy == "lenient" else f"{VERSION}/{self.policy}"
 
     def verify(
         self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
@@ -83,6 +95,9 @@ def _judge_all(golds: tuple[str, ...], prepared: Golds, found: Final) -> Ruling:
     rulings = [_judge(golds, prepared, answer) for answer in found.answers]
     outcomes = {ruling[0] for ruling in rulings}
     if found.is_list and outcomes == {Outcome.WRONG}:
+        parts = [_judge(golds, prepared, part) for part in _LINK.split(found.answers[-1])]
+        if all(part[0] is Outcome.CORRECT for part in parts):
+            return parts[-1]  # the same answer in several forms
         reason = "several boxes that together are not the answer"
         return Outcome.AMBIGUOUS, reason, "extract"
     if len(outcomes) > 1 and Outcome.CORRECT in outcomes:

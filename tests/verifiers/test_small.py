@@ -201,6 +201,72 @@ def test_combined_verifiers_are_verifiers() -> None:
             empty()
 
 
+def test_versions_tell_apart_whatever_may_change_a_verdict() -> None:
+    """Policy, tolerance, weights, threshold and members: one change each, no version twice."""
+    pair = [(MathVerifier(), 2.0), (ExactVerifier(), 1.0)]
+    families: list[list[Verifier]] = [
+        [MathVerifier(), MathVerifier(policy="boxed_only")],
+        [Gsm8kVerifier(), Gsm8kVerifier(policy="boxed_only")],
+        [ChoiceVerifier(), ChoiceVerifier(policy="boxed_only")],
+        [
+            NumericVerifier(),
+            NumericVerifier(policy="boxed_only"),
+            NumericVerifier(rel_tol=1.0000001e-6),
+        ],
+        [
+            weighted(pair),
+            weighted(pair, 0.9),
+            weighted([(MathVerifier(), 1.0), (ExactVerifier(), 2.0)]),
+            weighted([(MathVerifier("boxed_only"), 2.0), (ExactVerifier(), 1.0)]),
+        ],
+        [any_of(MathVerifier()), any_of(MathVerifier(policy="boxed_only"))],
+    ]
+    for family in families:
+        versions = {(v.name, v.version) for v in family}
+        assert len(versions) == len(family), versions
+        assert {(v.name, v.version) for v in pickle.loads(pickle.dumps(family))} == versions
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_weights_are_positive_and_finite(weight: float) -> None:
+    """Not a number would pass every comparison that refuses."""
+    with pytest.raises(ConfigError, match="positive and finite"):
+        weighted([(MathVerifier(), 1.0), (ExactVerifier(), weight)])
+
+
+@pytest.mark.parametrize("kind", [MathVerifier, NumericVerifier, Gsm8kVerifier, ChoiceVerifier])
+def test_a_policy_that_does_not_exist_is_refused(kind: Any) -> None:
+    """A misspelt policy would be one of the two, silently."""
+    with pytest.raises(ConfigError, match="choose 'lenient' or 'boxed_only'"):
+        kind(policy="strict")
+
+
+@pytest.mark.parametrize("name", ["math", "exact", "numeric", "gsm8k", "choice"])
+@pytest.mark.parametrize("completion", [None, 5, b"x", ["a"]], ids=repr)
+def test_a_completion_that_is_no_text_is_an_abstention(name: str, completion: Any) -> None:
+    """A null is the caller's fault, never a wrong answer and never an exception."""
+    verdict = VERIFIERS[name]().verify(completion, "B" if name == "choice" else "5")
+    assert verdict.outcome is Outcome.ERROR
+    assert verdict.reason == f"the completion is {type(completion).__name__}, not text"
+
+
+@pytest.mark.parametrize(
+    ("completion", "gold", "outcome"),
+    [
+        ("\\boxed{5}\\boxed{5.0}", "5", Outcome.CORRECT),
+        ("$\\boxed{1/2}$ or $\\boxed{0.5}$", "\\frac12", Outcome.CORRECT),
+        ("\\boxed{5} and \\boxed{6}", "5", Outcome.AMBIGUOUS),
+        ("\\boxed{5}\\boxed{6}", "5, 6", Outcome.CORRECT),
+        ("\\boxed{5}\\boxed{5.0}", "6", Outcome.AMBIGUOUS),
+    ],
+)
+def test_boxes_side_by_side_may_repeat_one_answer(
+    completion: str, gold: str, outcome: Outcome
+) -> None:
+    """Several forms of the gold are the gold; one of them right is not enough."""
+    assert MathVerifier().verify(completion, gold).outcome is outcome
+
+
 def _imported(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
