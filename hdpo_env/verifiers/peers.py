@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from time import perf_counter
 
 from hdpo_env.types import Outcome, Verdict
@@ -21,18 +22,29 @@ class MathVerifyVerifier:
     """
 
     name: str = "math-verify"
-    version: str = "0.9"
+
+    @property
+    def version(self) -> str:
+        """That of the installed package."""
+        try:
+            return metadata.version("math-verify")
+        except metadata.PackageNotFoundError:
+            return "missing"
 
     def verify(
         self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
     ) -> Verdict:
-        """Judge one completion as math-verify does; "no answer parsed" is NO_ANSWER."""
+        """Judge one completion as math-verify does; a gold it cannot parse is BAD_GOLD."""
         from math_verify import parse, verify
 
         start = perf_counter()
+        golds = [parsed for g in gold_texts(gold) if (parsed := parse(f"\\boxed{{{g}}}"))]
+        if not golds:
+            reason = "math-verify cannot parse the gold answer"
+            return Verdict(Outcome.BAD_GOLD, reason=reason, stage=self.name)
         answer = parse(completion)
         if not answer:
             return Verdict(Outcome.NO_ANSWER, stage=self.name)
-        same = any(verify(parse(f"\\boxed{{{g}}}"), answer) for g in gold_texts(gold))
+        same = any(verify(parsed, answer) for parsed in golds)
         outcome = Outcome.CORRECT if same else Outcome.WRONG
         return Verdict(outcome, None, "", self.name, 1e3 * (perf_counter() - start))

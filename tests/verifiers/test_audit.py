@@ -79,6 +79,54 @@ def test_findings_hold_no_gold() -> None:
     assert not any(gold in text for gold in ("1234567", "7654321", "8888888"))
 
 
+def test_a_bad_gold_comes_with_its_reason() -> None:
+    """The class of the fault is told, so that a thousand findings can be sorted."""
+    problems = [Problem("a", ("see solution",)), Problem("b", ("3", "4")), Problem("c", ("???",))]
+    assert [f.detail for f in audit(problems, MathVerifier())] == [
+        "the gold answer cannot be used: it is a placeholder",
+        "gold 1 and gold 2 contradict each other",
+        "the gold answer cannot be used: it is punctuation only",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "gold", "leaks"),
+    [
+        ("What is 3+3? (The answer: 6)", "6", True),
+        ("3+3? The answer is $6$.", "6", True),
+        ("3+3? the ANSWER is 6", "6", True),
+        ("Hint: the answer is **12**; show why.", "12", True),
+        ("The answer is 4000 more or less", "4000", True),
+        ("It is \\boxed{6}. Show it.", "6", True),
+        ("3*20? The answer is 60.", "6", False),
+        ("The answer is 6.5. Round it.", "6", False),
+        ("If the answer is 6 digits long, give them.", "6", False),
+        ("The answer is a number. Which one?", "a", False),
+        ("The answer is 40001.", "4000", False),
+        ("Put the answer in \\boxed{}.", "6", False),
+        ("Write \\boxed{n} for your answer n.", "6", False),
+        ("A box holds 6 eggs. Half of them?", "6", False),
+    ],
+)
+def test_a_leak_is_the_answer_after_its_announcement(question: str, gold: str, leaks: bool) -> None:
+    """Short golds too, where nothing but an end follows; a box leaks only if it holds the gold."""
+    found = [f.kind for f in audit([Problem(question, (gold,))], MathVerifier())]
+    assert found == (["leak"] if leaks else [])
+
+
+def test_an_audit_shows_golds_only_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--show-golds prints what was read beside each finding, in both formats."""
+    path = write(tmp_path / "in.jsonl", [{"question": "q?", "answer": "[asy]draw(31337);[/asy]"}])
+    assert main(["audit", str(path)]) == main(["audit", str(path), "--json"]) == 1
+    assert "31337" not in "".join(capsys.readouterr())
+    assert main(["audit", str(path), "--show-golds"]) == 1
+    assert "a picture or a table (golds ['[asy]draw(31337);[/asy]'])" in capsys.readouterr().out
+    assert main(["audit", str(path), "--show-golds", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["findings"][0]["golds"]
+
+
 def test_differences_skip_abstentions() -> None:
     """Only items on which both decided, and differently, are listed."""
     yes, no, unsure = (Verdict(o) for o in (Outcome.CORRECT, Outcome.WRONG, Outcome.TIMEOUT))
@@ -116,6 +164,7 @@ def test_verify_judges_a_file_and_counts(
     assert facts["accuracy"] == pytest.approx(2 / 3)
     assert (facts["missed"], facts["paid_wrongly"]) == (0, 1)
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [line["line"] for line in lines] == [1, 2, 3]
     assert [line["outcome"] for line in lines] == ["correct", "wrong", "correct"]
 
 
@@ -289,11 +338,43 @@ def test_the_differential_audit_lists_known_disagreements(
     path = write(tmp_path / "in.jsonl", rows)
     options = audit_command.Options(data=str(path), differential=True, json=True)
     assert audit_command.run(options) == 1
-    found = json.loads(capsys.readouterr().out)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["items"], facts["compared"]) == (3, 3)
+    assert facts["abstained"] == {"ours": 0, "math_verify": 0}
+    found = facts["disagreements"]
     assert [(d["item"], d["ours"], d["math_verify"]) for d in found] == [
         (2, "wrong", "correct"),
         (3, "wrong", "correct"),
     ]
+
+
+def test_a_differential_audit_counts_abstentions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One gold is blank for both: two items are compared, and one abstention of each is told."""
+    rows: list[dict[str, object]] = [
+        {"completion": "\\boxed{4}", "gold": gold} for gold in ("4", "", "5")
+    ]
+    path = write(tmp_path / "in.jsonl", rows)
+    assert main(["audit", str(path), "--differential"]) == 0
+    said = "0 disagreements with math-verify in 2 of 3 items; abstained: we on 1, math-verify on 1"
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("broken", ["math_verify", "sympy"])
+def test_a_peer_that_cannot_judge_gives_no_all_clear(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    broken: str,
+) -> None:
+    """Where math-verify cannot even be imported nothing was compared: exit 2 with the reason."""
+    (tmp_path / f"{broken}.py").write_text("raise ImportError('broken', name='planted')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))  # workers import from here first
+    path = write(tmp_path / "in.jsonl", [{"completion": "\\boxed{4}", "gold": "5"}])
+    assert main(["audit", str(path), "--differential"]) == 2
+    assert "math-verify could judge none of the 1 items" in (told := capsys.readouterr().err)
+    assert "ImportError" in told
 
 
 @pytest.mark.slow
