@@ -16,6 +16,24 @@ def _cases(*parts: str) -> str:
 
 # gold, answers that mean it, neighbours that do not
 _TABLE: dict[str, list[tuple[str, list[str], list[str]]]] = {
+    "determinants": [
+        (
+            r"\begin{vmatrix} 1 & 2 & 3 \\ 0 & 1 & 4 \\ 5 & 6 & 0 \end{vmatrix}",
+            ["1", r"\begin{vmatrix} 2 & 1 \\ 1 & 1 \end{vmatrix}"],
+            ["-1", "49", r"\begin{pmatrix} 1 & 2 & 3 \\ 0 & 1 & 4 \\ 5 & 6 & 0 \end{pmatrix}"],
+        ),
+        (
+            r"\begin{vmatrix} \cos t & -\sin t \\ \sin t & \cos t \end{vmatrix}",
+            ["1"],
+            [r"\cos 2t", "0"],
+        ),
+        (r"\begin{vmatrix} a & b \\ c & d \end{vmatrix}", ["ad-bc"], ["ad+bc", "bc-ad"]),
+        (
+            r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}^T",
+            [r"\begin{pmatrix} 1 & 3 \\ 2 & 4 \end{pmatrix}"],
+            [r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "-2"],
+        ),
+    ],
     "families": [
         (
             "2k+1" + _K,

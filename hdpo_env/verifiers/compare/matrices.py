@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hdpo_env.verifiers.parse.nodes import Node, Op
+from hdpo_env.verifiers.parse.nodes import Node, Op, Sym
 
 Rows = tuple[tuple[Node, ...], ...]
 _MAX_CELLS = 400
@@ -27,6 +27,8 @@ def evaluate(node: Node) -> Rows | None:
         )
     if node.name == "*":
         return _product(node, parts)
+    if node.name == "^" and parts[0] is not None and node.args[1] == Sym("T"):
+        return tuple(zip(*parts[0], strict=True))
     if node.name == "/" and parts[1] is None:
         bottom = node.args[1]
         return _map(rows[0], lambda x: Op("/", (x, bottom)))

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hdpo_env.verifiers.parse import calculus
+from hdpo_env.verifiers.parse.determinants import determinant
 from hdpo_env.verifiers.parse.lexer import Token
 from hdpo_env.verifiers.parse.nodes import TWO, Node, Num, Op, ParseError, Sym
 
@@ -148,7 +149,7 @@ def _environment(p: Parser) -> Node:
         matrix = Op("matrix", tuple(Op("row", row) for row in rows))
         if len({len(row) for row in rows}) != 1:
             raise ParseError("rows of different lengths")
-        return Op("det", (matrix,)) if name == "vmatrix" else matrix
+        return (determinant(rows) or Op("det", (matrix,))) if name == "vmatrix" else matrix
     cells = tuple(cell for row in rows for cell in row)
     if not cells:
         raise ParseError("an empty environment")
