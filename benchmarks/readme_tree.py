@@ -21,8 +21,8 @@ PLAIN = {
     "proofs/": "the theory in Coq, its audit, and what ties each theorem to a test",
     "benchmarks/": "ratios within one run: `make bench`",
     "examples/": "runnable scripts",
-    "docs/": "the recorded run behind the table and the picture above; what one batch tells of a "
-    "prior; a map of every file",
+    "docs/": "the recorded run behind the table and the picture above; the verifier; what one "
+    "batch tells of a prior; a map of every file",
 }
 
 

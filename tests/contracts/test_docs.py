@@ -14,6 +14,7 @@ import hdpo_env
 
 PACKAGE = Path(hdpo_env.__file__).parent
 README = PACKAGE.parent / "README.md"
+DOCS = PACKAGE.parent / "docs"
 MODULES = ["hdpo_env", *(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "hdpo_env."))]
 
 
@@ -43,6 +44,20 @@ def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         pytest.skip("no README in this installation")
     monkeypatch.chdir(tmp_path)
     assert failed_in_blocks(README.read_text(encoding="utf-8")) == 0
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_examples_of_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do the blocks of every page in docs/."""
+    monkeypatch.chdir(tmp_path)
+    assert failed_in_blocks((DOCS / page).read_text(encoding="utf-8")) == 0
+
+
+def test_the_page_on_the_verifier_has_examples() -> None:
+    """Outcomes, extraction, tolerances, refused golds and the pool are each shown by a block."""
+    if not DOCS.exists():
+        pytest.skip("no docs in this installation")
+    assert len(readme_blocks((DOCS / "verifier.md").read_text(encoding="utf-8"))) >= 5
 
 
 def failed_in_blocks(text: str) -> int:
