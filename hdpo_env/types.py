@@ -13,7 +13,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
-from typing import Any
+from math import isfinite
+from numbers import Real
+from typing import Any, NoReturn
 
 from hdpo_env.errors import DataError
 
@@ -75,8 +77,11 @@ class Problem:
     ``id`` is a hash of question and answers unless given, so the same problem has the same id on
     every machine. ``solution`` is a worked derivation, ``hints`` a ladder from vague to telling.
 
+    A blank solution is None, and so is a difficulty that is NaN or infinite.
+
     Raises:
-        DataError: the question is blank, or there is no non-blank gold answer.
+        DataError: the question is blank, there is no gold answer or a blank one, or a field has a
+            value of another type.
 
     >>> p = Problem("1+1=?", ("2",))
     >>> p.id == Problem("1+1=?", ("2",)).id, p.gold, "answers" in repr(p)
@@ -97,15 +102,44 @@ class Problem:
     def __post_init__(self) -> None:
         if not isinstance(self.question, str) or not self.question.strip():
             raise DataError(f"problem question is {self.question!r}: give a non-empty string")
-        if isinstance(self.answers, str) or not any(str(a).strip() for a in self.answers):
-            raise DataError(
-                f"problem {self.question[:60]!r} has no gold answer: "
-                "give answers=('...',) with at least one non-blank string"
-            )
-        object.__setattr__(self, "answers", tuple(str(a) for a in self.answers))
-        object.__setattr__(self, "hints", tuple(self.hints))
+        answers, hints = self._several("answers"), self._several("hints")
+        if blank := [n for n, answer in enumerate(answers, start=1) if not answer.strip()]:
+            self._refuse(f"a blank answer, number {blank[0]} of {len(answers)}", "leave it out")
+        if not answers:
+            self._refuse("no gold answer", "give answers=('...',) with at least one")
+        for name in ("source", "split", "subject", "verifier", "id"):
+            self._check(name, str, "a string")
+        if self.solution is not None:
+            self._check("solution", str, "a string or None")
+            object.__setattr__(self, "solution", self.solution if self.solution.strip() else None)
+        if self.difficulty is not None:
+            self._check("difficulty", Real, "a number or None")
+            number = float(self.difficulty)
+            object.__setattr__(self, "difficulty", number if isfinite(number) else None)
+        object.__setattr__(self, "answers", answers)
+        object.__setattr__(self, "hints", hints)
         if not self.id:
-            object.__setattr__(self, "id", content_hash(self.question, *self.answers))
+            object.__setattr__(self, "id", content_hash(self.question, *answers))
+
+    def _several(self, name: str) -> tuple[str, ...]:
+        given = getattr(self, name)
+        if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+            remedy = f"give {name}=('...',), a tuple or list of strings"
+            self._refuse(f"{name} of type {type(given).__name__}", remedy)
+        texts = tuple(given)
+        for number, text in enumerate(texts, start=1):
+            if not isinstance(text, str):
+                told = f"{name} whose number {number} is of type {type(text).__name__}"
+                self._refuse(told, "give strings")
+        return texts
+
+    def _check(self, name: str, kind: type, what: str) -> None:
+        given = getattr(self, name)
+        if not isinstance(given, kind) or isinstance(given, bool):
+            self._refuse(f"type {type(given).__name__} as its {name}", f"give {what}")
+
+    def _refuse(self, fault: str, remedy: str) -> NoReturn:
+        raise DataError(f"problem {self.question[:60]!r} has {fault}: {remedy}")
 
     @property
     def gold(self) -> str:
@@ -121,17 +155,17 @@ class Problem:
         """Rebuild a problem from ``json.loads(problem.to_json())``.
 
         Raises:
-            DataError: the row has a field that a problem does not have, or lacks one it needs.
+            DataError: the row has a field that a problem does not have, lacks one it needs, or a
+                field has a value of another type.
         """
+        if not isinstance(row, Mapping):
+            raise DataError(f"problem row is a {type(row).__name__}: give a mapping of its fields")
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(row) - known):
             raise DataError(f"problem row has unknown fields {unknown}; known: {sorted(known)}")
         if missing := sorted({"question", "answers"} - set(row)):
             raise DataError(f"problem row lacks {missing}")
-        values: dict[str, Any] = dict(row)
-        for name in {"answers", "hints"} & set(values):
-            values[name] = tuple(values[name])
-        return cls(**values)
+        return cls(**row)
 
 
 def by_id(problems: Iterable[Problem]) -> dict[str, Problem]:

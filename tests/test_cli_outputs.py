@@ -99,7 +99,7 @@ def test_folders_of_outputs_are_made(rollouts: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(rollouts.parent)
     assert main(["cliffs", "ok.jsonl", "--ids", "a/b/ids", "--card", "c/d"]) == 0
     words = ["--to", "trl", "--view", "answer", "--out", "e/f.jsonl"]
-    assert main(["export", "ok.jsonl", *words]) == 0
+    assert main(["export", "ok.jsonl", *words]) == 1  # the problem stands there four times
     for name in ("a/b/ids", "c/d/card.md", "c/d/card.json", "e/f.jsonl"):
         assert Path(name).exists()
 

@@ -22,11 +22,63 @@ from hdpo_env.types import (
 texts = st.text(min_size=1, max_size=30).filter(str.strip)
 
 
-@pytest.mark.parametrize("answers", [(), ("",), ("  ", "\n"), "4", ""])
-def test_a_problem_without_gold_is_refused(answers: object) -> None:
-    """No answer, blank answers, or a bare string where a tuple belongs."""
-    with pytest.raises(DataError, match="'2\\+2\\?' has no gold answer: give answers="):
+@pytest.mark.parametrize(
+    ("answers", "fault"),
+    [
+        ((), "no gold answer: give answers="),
+        (("",), "a blank answer, number 1 of 1: leave it out"),
+        (("", "2"), "a blank answer, number 1 of 2: leave it out"),
+        (("2", " \n"), "a blank answer, number 2 of 2: leave it out"),
+        ("4", "answers of type str: give answers="),
+        ("", "answers of type str: give answers="),
+        (b"4", "answers of type bytes: give answers="),
+        (4, "answers of type int: give answers="),
+        (None, "answers of type NoneType: give answers="),
+        ({"4": 1}, "answers of type dict: give answers="),
+        ((None,), "answers whose number 1 is of type NoneType: give strings"),
+        (("4", 4), "answers whose number 2 is of type int: give strings"),
+    ],
+)
+def test_a_problem_without_gold_is_refused(answers: object, fault: str) -> None:
+    """No answer, a blank one, or something else than strings, made here or read from a row."""
+    with pytest.raises(DataError, match=rf"^problem '2\+2\?' has {fault}"):
         Problem("2+2?", answers)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=rf"^problem '2\+2\?' has {fault}"):
+        Problem.from_dict({"question": "2+2?", "answers": answers})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("hints", "see", "hints of type str: give hints="),
+        ("hints", None, "hints of type NoneType: give hints="),
+        ("hints", ["a", 5], "hints whose number 2 is of type int: give strings"),
+        ("solution", 5, "type int as its solution: give a string or None"),
+        ("difficulty", "hard", "type str as its difficulty: give a number or None"),
+        ("difficulty", True, "type bool as its difficulty: give a number or None"),
+        ("id", 5, "type int as its id: give a string"),
+        ("source", None, "type NoneType as its source: give a string"),
+        ("split", 1, "type int as its split: give a string"),
+        ("subject", ["a"], "type list as its subject: give a string"),
+        ("verifier", None, "type NoneType as its verifier: give a string"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(name: str, value: object, fault: str) -> None:
+    """The sentence names problem, field and type, and shows no gold."""
+    row = {"question": "2+2?", "answers": ["SECRET"], name: value}
+    for make in (lambda: Problem(**row), lambda: Problem.from_dict(row)):
+        with pytest.raises(DataError, match=rf"^problem '2\+2\?' has {fault}") as caught:
+            make()
+        assert "SECRET" not in str(caught.value)
+
+
+def test_what_says_nothing_is_none() -> None:
+    """A blank solution and a difficulty that is no finite number; whole numbers are floats."""
+    given = [Problem("q", ("1",), solution=s) for s in ("", " \n", None)]
+    assert [p.solution for p in given] == [None] * 3
+    hard = [float("nan"), float("inf"), -float("inf"), None, 2]
+    assert [Problem("q", ("1",), difficulty=d).difficulty for d in hard] == [*[None] * 4, 2.0]
+    assert Problem("q", ["1"], hints=["h"]) == Problem("q", ("1",), hints=("h",))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("question", ["", " \n", None, 7])
@@ -59,6 +111,8 @@ def test_unknown_and_missing_fields_are_named() -> None:
         Problem.from_dict({"question": "q", "anwser": ["1"]})
     with pytest.raises(DataError, match=r"lacks \['answers'\]"):
         Problem.from_dict({"question": "q"})
+    with pytest.raises(DataError, match="row is a str: give a mapping"):
+        Problem.from_dict("question")  # type: ignore[arg-type]
 
 
 def test_verdicts_have_three_states() -> None:

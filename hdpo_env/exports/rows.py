@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.exports.export import Row
@@ -47,7 +46,6 @@ class Entry:
         That is solution and hints too, in columns of their own that no system reads, unless the
         export's view is none.
         """
-        hard = self.problem.difficulty
         told = {"hints": list(self.problem.hints), "worked_solution": self.problem.solution}
         return {
             "problem_id": self.problem.id,
@@ -57,7 +55,7 @@ class Entry:
             "source": self.problem.source,
             "split": self.problem.split,
             "subject": self.problem.subject,
-            "difficulty": None if hard is None or not isfinite(hard) else hard,
+            "difficulty": self.problem.difficulty,
             **({} if self.is_plain else told),
         }
 

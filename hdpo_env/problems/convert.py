@@ -129,12 +129,11 @@ def _hints(row: Row, columns: FieldMap) -> tuple[str, ...]:
 def _number(row: Row, columns: FieldMap) -> float | None:
     value = _value(row, columns, "difficulty")
     try:
-        number = None if value is None else float(value)
+        return None if value is None else float(value)
     except OverflowError:
         return None
     except (TypeError, ValueError):
         raise RowFault("difficulty", f"it is a {type(value).__name__}", "give a number") from None
-    return number if number is not None and isfinite(number) else None
 
 
 def _word(row: Row, columns: FieldMap, name: str, default: str) -> str:

@@ -284,7 +284,7 @@ def test_parquet_and_saved_datasets(tmp_path: Path) -> None:
         assert [p.gold for p in report.problems] == [r"\frac{1}{2}"] * 2
 
 
-@pytest.mark.parametrize("path", ["absent.jsonl", "folder/absent.parquet", "a/b/c", "nothing"])
+@pytest.mark.parametrize("path", ["absent.jsonl", "folder/absent.parquet", "a/b/c", "zzqqzz"])
 def test_missing_files_are_named(path: str) -> None:
     """A path with nothing at it is an error that says what can be given."""
     with pytest.raises(DataError, match=f"nothing is at '{path}': give a file"):
