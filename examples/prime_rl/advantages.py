@@ -6,7 +6,7 @@ python examples/prime_rl/advantages.py
 from __future__ import annotations
 
 from hdpo_plugins.prime_rl.advantages import group_advantage
-from hdpo_plugins.prime_rl.contract import Inputs
+from hdpo_plugins.prime_rl.contract import Rollout
 
 CONFIG = """[orchestrator.algo]
 type = "custom"
@@ -14,10 +14,9 @@ import_path = "hdpo_plugins.prime_rl.advantages.group_advantage"
 kwargs = { method = "hdpo" }"""
 
 
-def main() -> list[list[float]]:
+def main() -> list[float]:
     """One success in four, one of which could not be judged."""
-    rewards = [{"reward": 1.0}, {"reward": 0.0}, {"reward": 0.0}, {"reward": 0.0, "error": "fault"}]
-    found = group_advantage(Inputs(rewards, [2, 1, 1, 3]))
+    found = group_advantage([Rollout(1.0), Rollout(0.0), Rollout(0.0), Rollout(0.0, True)])
     print(found)
     print(CONFIG)
     return found

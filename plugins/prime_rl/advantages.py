@@ -5,23 +5,25 @@
     import_path = "hdpo_plugins.prime_rl.advantages.group_advantage"
     kwargs = { method = "hdpo" }
 
-A rollout with an error (our taskset's abstentions among them) enters no mean and gets 0.
+The hook is that of commit 2cfca89; later states of prime-rl have no ``custom`` algorithm, and there
+our tasksets (`hdpo_plugins.verifiers.v1`) are what can be used. A rollout with an error (our
+taskset's abstentions among them) enters no mean and gets 0.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hdpo_env.advantages import group_advantages
 from hdpo_env.config import preset
 
 
-def group_advantage(inputs: Any, method: str = "hdpo", **kwargs: Any) -> list[list[float]]:
-    """Per-token advantages: the group's, spread over each rollout's completion tokens.
+def group_advantage(group: Sequence[Any], method: str = "hdpo", **kwargs: Any) -> list[float]:
+    """One advantage a rollout, which prime-rl spreads over its completion tokens.
 
-    ``inputs`` has ``rollouts`` (mappings with ``reward`` and maybe ``error``) and ``broadcast``.
+    ``group`` holds traces of verifiers 0.4: ``reward``, and ``has_error`` where judging failed.
     """
     setting = preset(method).algo.policy
-    rewards = [None if r.get("error") else r["reward"] for r in inputs.rollouts]
-    found = group_advantages(rewards, baseline=setting.baseline, scale=setting.scale)
-    return inputs.broadcast(found)
+    rewards = [None if rollout.has_error else rollout.reward for rollout in group]
+    return group_advantages(rewards, baseline=setting.baseline, scale=setting.scale)

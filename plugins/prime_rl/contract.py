@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from hdpo_env.conformance import Host, Signature
 from hdpo_plugins.prime_rl.advantages import group_advantage
 
 
 @dataclass
-class Inputs:
-    """The two fields and the method of ``AdvantageInputs`` (algo/advantage.py, 039b400)."""
+class Rollout:
+    """What is read of a ``prime_rl.orchestrator.types.Rollout``, a trace of verifiers 0.4."""
 
-    rollouts: list[dict[str, Any]]
-    completion_lengths: list[int]
-
-    def broadcast(self, values: list[float]) -> list[list[float]]:
-        """One value a rollout, spread over its tokens."""
-        return [[float(v)] * n for v, n in zip(values, self.completion_lengths, strict=True)]
+    reward: float
+    has_error: bool = False
 
 
 def advantages() -> None:
     """A hand-worked group with an errored rollout, and a cliff."""
-    rewards = [{"reward": 1.0}, {"reward": 0.0, "error": None}, {"reward": 0.0, "error": "fault"}]
-    found = group_advantage(Inputs(rewards, [2, 1, 3]), method="hdpo")
+    found = group_advantage([Rollout(1.0), Rollout(0.0), Rollout(0.0, True)], method="hdpo")
     # leave-one-out 1 and -1 over the population std 1/2 of the two that were judged
-    for row, expected in zip(found, ([2.0, 2.0], [-2.0], [0.0] * 3), strict=True):
-        assert all(abs(a - b) < 1e-5 for a, b in zip(row, expected, strict=True)), found
-    assert group_advantage(Inputs([{"reward": 0.0}] * 2, [1, 1])) == [[0.0], [0.0]]
+    assert all(abs(a - b) < 1e-5 for a, b in zip(found, (2.0, -2.0, 0.0), strict=True)), found
+    assert group_advantage([Rollout(0.0)] * 2) == [0.0, 0.0]
 
 
 HOSTS = (
@@ -41,9 +34,9 @@ HOSTS = (
         recorded=(
             Signature(
                 "hdpo_plugins.prime_rl.advantages:group_advantage",
-                ("inputs",),
+                ("group",),
                 source="PrimeIntellect-ai/prime-rl src/prime_rl/orchestrator/algo/custom.py",
-                commit="10d8af3467181d58f1f665b30f10881c8132cb72",
+                commit="2cfca8994a7e7ebfa0a78c7de1149bb1f0289be3",
                 takes_more=True,
             ),
         ),
