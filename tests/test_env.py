@@ -48,7 +48,7 @@ def test_gymnasium_accepts_every_registered_id(env_id: str, max_turns: int) -> N
 
 def test_every_named_source_is_registered_once() -> None:
     """Registering again changes nothing."""
-    assert register_all() == IDS == [f"hdpo/{name}-v0" for name in PROBLEMS]
+    assert register_all() == IDS == [*(f"hdpo/{name}-v0" for name in PROBLEMS), "hdpo/problems-v0"]
 
 
 def test_settings_reach_the_source() -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from hdpo_env.env.parts import source_of
 from hdpo_env.hosting import require
-from hdpo_env.problems.source import PROBLEMS, setting_of
+from hdpo_env.problems.source import setting_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ def parse(args: Sequence[str]) -> Options:
         ConfigError: a setting is not written as NAME=VALUE.
     """
     parser = argparse.ArgumentParser(prog="hdpo serve", description=f"{__doc__}".replace("`", ""))
-    parser.add_argument("problems", nargs="?", default="linear", help="a problem source of ours")
+    parser.add_argument(
+        "problems",
+        nargs="?",
+        default="linear",
+        help="a problem source of ours, a file or a data set",
+    )
     parser.add_argument(
         "--set",
         dest="settings",
@@ -59,18 +65,13 @@ def parse(args: Sequence[str]) -> Options:
 
 def run(options: Options) -> int:
     """Serve until SIGINT or SIGTERM; open sessions get five seconds to end."""
-    source = PROBLEMS[options.problems]  # a wrong name is refused before anything is imported
-    source(**dict(options.settings))
+    # A wrong name, file or setting is refused before anything is imported.
+    source = source_of(options.problems, dict(options.settings))
     install = "openenv-core==0.3.0"
     uvicorn = require("uvicorn", install)
     require("openenv.core", install)
     server = import_module("hdpo_plugins.openenv.serve")
-    app = server.application(
-        options.problems,
-        max_sessions=options.max_sessions,
-        max_turns=options.max_turns,
-        **dict(options.settings),
-    )
+    app = server.application(source, max_sessions=options.max_sessions, max_turns=options.max_turns)
     with contextlib.ExitStack() as stack:
         if options.verifier:
             pool = server.add_verifier(app, verifier=options.verifier, workers=options.workers)

@@ -1,6 +1,7 @@
 """Problems as environments: one problem at a time (Gymnasium), or whole groups at once.
 
-Importing this package registers ``hdpo/<name>-v0`` with Gymnasium for every named problem source.
+Importing this package registers ``hdpo/<name>-v0`` with Gymnasium for every named problem source,
+and ``hdpo/problems-v0`` for files and data sets, named by ``problems="mine.jsonl"``.
 ``gymnasium.make("hdpo_env.env:hdpo/<name>-v0")`` imports it first: Gymnasium 1 loads no plugins.
 Observations, infos and renderings hold no gold answer, solution or hint, and never repeat what the
 verifier extracted or said.
@@ -29,8 +30,11 @@ __all__ = [
 
 
 def register_all() -> list[str]:
-    """Register ``hdpo/<name>-v0`` for every named problem source; ids that exist are left alone."""
-    ids = {f"hdpo/{name}-v0": name for name in PROBLEMS}
+    """Register ``hdpo/<name>-v0`` for every named problem source; ids that exist are left alone.
+
+    ``hdpo/problems-v0`` has the bundled sample, or what ``problems=`` says.
+    """
+    ids = {f"hdpo/{name}-v0": name for name in PROBLEMS} | {"hdpo/problems-v0": "sample"}
     for env_id, name in ids.items():
         if env_id not in gymnasium.registry:
             # A string entry point keeps the spec JSON-able.

@@ -32,7 +32,8 @@ class GroupEnv:
     """Groups of rollouts: prompts out, G completions for each back in, verified groups returned.
 
     Args:
-        problems: a source's name or the source itself.
+        problems: a source's name, a file, a folder or a data set (`open_source`), or the source
+            itself.
         group_size: G, completions per problem.
         template: the student's template; None takes ``boxed``, or ``plain`` for exact answers.
         verifier: judges all problems; None takes the one that each problem names.

@@ -43,7 +43,8 @@ class MathEnv(gymnasium.Env[str, str]):
     can be left out instead of counted as a failure.
 
     Args:
-        problems: a source's name or the source itself.
+        problems: a source's name, a file, a folder or a data set (`open_source`), or the source
+            itself.
         max_turns: attempts per problem.
         template: the student's template; None takes ``boxed``, or ``plain`` for exact answers.
         verifier: judges all problems; None takes the one that each problem names.

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hdpo_env.errors import ConfigError, DataError
-from hdpo_env.problems.source import PROBLEMS, ProblemSource
+from hdpo_env.problems.named import open_source
+from hdpo_env.problems.source import ProblemSource
 from hdpo_env.prompts import student_prompt
 from hdpo_env.types import Completion, Problem, Prompt, Verdict, by_id
 from hdpo_env.verifiers.protocol import VERIFIERS, Verifier
@@ -51,15 +52,15 @@ class Judges:
 
 
 def source_of(problems: str | ProblemSource, settings: dict[str, Any]) -> ProblemSource:
-    """A source given by its name and settings, or the source itself.
+    """A source given by its name and settings (`open_source`), or the source itself.
 
     Raises:
         ConfigError: settings for a source that is already made.
         DataError: the source is empty, or two different problems of it have one id.
     """
     if isinstance(problems, str):
-        return PROBLEMS[problems](**settings)
-    if settings:
+        problems = open_source(problems, **settings)
+    elif settings:
         raise ConfigError(f"settings {sorted(settings)} only apply to a source given by its name")
     if not len(problems):
         raise DataError("the problem source is empty: give at least one problem")

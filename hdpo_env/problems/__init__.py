@@ -13,6 +13,7 @@ from hdpo_env.problems.levels import LevelFamily, Worked
 from hdpo_env.problems.linear import LinearFamily, SystemFamily
 from hdpo_env.problems.maps import FIELD_MAPS
 from hdpo_env.problems.modular import ModularFamily
+from hdpo_env.problems.named import open_source
 from hdpo_env.problems.number_theory import NumberTheoryFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
@@ -52,5 +53,6 @@ __all__ = [
     "LoadReport",
     "RowStream",
     "load_problems",
+    "open_source",
     "gold_fault",
 ]

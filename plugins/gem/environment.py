@@ -7,11 +7,12 @@ episode; count abstentions with `hdpo_env.hosting.abstentions` there.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from hdpo_env.env import EnvState, MathEnv
 from hdpo_env.hosting import number_of, require
-from hdpo_env.problems.source import PROBLEMS
+from hdpo_env.problems.source import PROBLEMS, ProblemSource
 from hdpo_env.types import Outcome, Verdict, derive_seed
 
 TESTED = ("0.1.0",)
@@ -22,11 +23,15 @@ _core = require("gem.core", f"gem-llm=={TESTED[0]}")
 class MathGemEnv(_core.Env):
     """One problem an episode. ``seed`` is of this environment's own random numbers."""
 
-    def __init__(self, problems: str = "linear", seed: int = 0, **settings: Any) -> None:
+    def __init__(
+        self, problems: str | ProblemSource = "linear", seed: int = 0, **settings: Any
+    ) -> None:
         super().__init__()
-        self._seed, self._spawned = seed, 0
         self._made = {"problems": problems, **settings}
-        self._env = MathEnv(problems, **settings)
+        self._begin(MathEnv(problems, **settings), seed)
+
+    def _begin(self, env: MathEnv, seed: int) -> None:
+        self._env, self._seed, self._spawned = env, seed, 0
         self._env.reset(seed=seed)
 
     def reset(self, seed: int | None = None) -> tuple[str, dict[str, Any]]:
@@ -53,8 +58,12 @@ class MathGemEnv(_core.Env):
         With ``same_state`` it is in the same episode, and its next ones are this one's too.
         """
         self._spawned += 1
-        seed = derive_seed("gem-spawn", self._seed, self._spawned)
-        twin = MathGemEnv(**{**self._made, "seed": seed, **kwargs})
+        seed = kwargs.pop("seed", derive_seed("gem-spawn", self._seed, self._spawned))
+        if kwargs:
+            twin = MathGemEnv(**{**self._made, **kwargs}, seed=seed)
+        else:  # a file is not read again
+            twin = copy(self)
+            twin._begin(self._env.fork(), seed)
         if same_state:
             twin.set_state(self.get_state())
         return twin
@@ -65,9 +74,12 @@ class MathGemEnv(_core.Env):
 
 
 def register_all() -> list[str]:
-    """Register ``hdpo:<source>`` for every named problem source; existing ids are left alone."""
+    """Register ``hdpo:<source>`` for every named problem source; existing ids are left alone.
+
+    ``hdpo:problems`` has the bundled sample, or the file or data set that ``problems=`` names.
+    """
     known = gem.envs.registration.ENV_REGISTRY
-    ids = {f"hdpo:{name}": name for name in PROBLEMS}
+    ids = {f"hdpo:{name}": name for name in PROBLEMS} | {"hdpo:problems": "sample"}
     for env_id, name in ids.items():
         if env_id not in known:
             gem.register(env_id, "hdpo_plugins.gem.environment:MathGemEnv", problems=name)

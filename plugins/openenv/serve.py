@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 from hdpo_env.env import MathEnv
+from hdpo_env.env.parts import source_of
 from hdpo_env.hosting import require
-from hdpo_env.verifiers import VERIFIERS, VerifierPool
+from hdpo_env.problems.source import ProblemSource
+from hdpo_env.verifiers import VERIFIERS, Verifier, VerifierPool
 from hdpo_plugins.openenv.compat import (
     Environment,
     MathAction,
@@ -26,7 +28,7 @@ class MathEnvironment(Environment):
 
     SUPPORTS_CONCURRENT_SESSIONS = True
 
-    def __init__(self, problems: str = "linear", **settings: Any) -> None:
+    def __init__(self, problems: str | ProblemSource = "linear", **settings: Any) -> None:
         super().__init__()
         self.env = MathEnv(problems, **settings)
         self.episode_id: str | None = None
@@ -73,15 +75,27 @@ class MathEnvironment(Environment):
         )
 
 
-def application(problems: str = "linear", *, max_sessions: int = 16, **settings: Any) -> Any:
+def application(
+    problems: str | ProblemSource = "linear",
+    *,
+    max_sessions: int = 16,
+    max_turns: int = 1,
+    template: str | None = None,
+    verifier: Verifier | str | None = None,
+    **settings: Any,
+) -> Any:
     """The ASGI application: at most ``max_sessions`` sessions at a time, each with its own episode.
 
+    The problems are opened once, by name and ``settings`` or as they are; all sessions have them.
+
     Raises:
-        RegistryError: no problem source has this name.
+        HdpoError: nothing has this name, or a setting cannot be; here and not in each session.
     """
-    MathEnvironment(problems, **settings)  # a wrong name or setting fails here, not per session
+    source = source_of(problems, settings)
+    how = {"max_turns": max_turns, "template": template, "verifier": verifier}
+    MathEnvironment(source, **how)
     return create_app(
-        partial(MathEnvironment, problems, **settings),
+        partial(MathEnvironment, source, **how),
         MathAction,
         MathObservation,
         env_name="hdpo",

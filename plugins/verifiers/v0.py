@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hdpo_env.errors import MissingDependencyError
+from hdpo_env.errors import ConfigError, MissingDependencyError
 from hdpo_env.exports import to_prime_rl
 from hdpo_env.hosting import judged, number_of, require
-from hdpo_env.problems.source import PROBLEMS
+from hdpo_env.problems import PROBLEMS, open_source
 from hdpo_env.types import Problem
 
 TESTED = ("0.3.1",)
@@ -45,30 +45,42 @@ def load_environment(
     problems: str | Iterable[Problem] = "linear",
     *,
     view: str = "none",
-    size: int = 1000,
+    size: int | None = None,
     eval_size: int = 100,
     **settings: Any,
 ) -> Any:
     """A single-turn environment with the verdict as its only reward.
 
-    ``settings`` go to a source given by its name. Training and evaluation take its splits. A
+    ``settings`` go to problems given by a name. Training and evaluation take the splits of a source
+    of ours; all of a file or data set is both, and its first ``eval_size`` are evaluated. A
     ``view`` other than none adds the teacher's text as ``info["demonstration"]``.
 
     Raises:
         MissingDependencyError: verifiers is missing, or is of the 0.4 line.
+        ConfigError: settings beside problems that are not given by a name.
     """
     vf = library()
-    if isinstance(problems, str):
-        make = PROBLEMS[problems]
-        train = list(make(split="train", size=size, **settings))
-        test = list(make(split="eval", size=eval_size, **settings))
+    settings |= {} if size is None else {"size": size}
+    if isinstance(problems, str) and problems in PROBLEMS:
+        train = list(open_source(problems, split="train", **settings))
+        settings["size"] = eval_size
+        test = list(open_source(problems, split="eval", **settings))
     else:
-        train = test = list(problems)
+        train = list(_given(problems, settings))
+        test = train[:eval_size]
     return vf.SingleTurnEnv(
         dataset=_dataset(train, view),
         eval_dataset=_dataset(test, view),
         rubric=vf.Rubric(funcs=[correct], weights=[1.0]),
     )
+
+
+def _given(problems: str | Iterable[Problem], settings: dict[str, Any]) -> Iterable[Problem]:
+    if isinstance(problems, str):
+        return open_source(problems, **settings)
+    if settings:
+        raise ConfigError(f"settings {sorted(settings)} only apply to problems given by a name")
+    return problems
 
 
 def correct(completion: Any, info: dict[str, Any], state: Any) -> float:

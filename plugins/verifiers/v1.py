@@ -17,9 +17,10 @@ from typing import Any
 
 from hdpo_env.env.parts import prompt_of
 from hdpo_env.errors import HdpoError
+from hdpo_env.exports import CARRIERS
 from hdpo_env.hosting import judged, require
 from hdpo_env.privileged import privileged_context
-from hdpo_env.problems.source import PROBLEMS
+from hdpo_env.problems import open_source
 from hdpo_env.types import Problem, Verdict
 from hdpo_env.verifiers import VERIFIERS, check_gold
 
@@ -70,12 +71,16 @@ class HdpoTask(vf.Task[HdpoData]):
 
 
 class HdpoConfig(vf.TasksetConfig):
-    """Which problems: a named source and its settings."""
+    """Which problems: a named source, a file or a data set, and its settings.
+
+    ``size`` None is the source's own, all of a file; a file has no ``seed``. The setting
+    ``field_map`` may also be a carrier, such as ``prime-rl``, for what ``hdpo export`` wrote.
+    """
 
     problems: str = "linear"
     split: str = "train"
-    size: int = 1000
-    seed: int = 0
+    size: int | None = None
+    seed: int | None = None
     view: str = "none"
     settings: dict[str, Any] = {}  # noqa: RUF012 (pydantic copies defaults)
 
@@ -98,8 +103,10 @@ class HdpoTaskset(vf.Taskset[HdpoTask, HdpoConfig]):
     def load(self) -> Iterator[HdpoTask]:
         """The tasks in the order of the source."""
         asked = self.config
-        source = PROBLEMS[asked.problems](
-            split=asked.split, seed=asked.seed, size=asked.size, **asked.settings
-        )
-        for problem in source:
+        given = {"size": asked.size, "seed": asked.seed}
+        asked_for = {name: value for name, value in given.items() if value is not None}
+        settings = {"split": asked.split, **asked_for, **asked.settings}
+        if (columns := settings.get("field_map")) in CARRIERS:
+            settings["field_map"] = CARRIERS[columns].fields
+        for problem in open_source(asked.problems, **settings):
             yield HdpoTask(data_of(problem, view=asked.view), asked.task)

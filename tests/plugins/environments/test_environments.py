@@ -47,6 +47,52 @@ def test_nothing_privileged_crosses_the_wire() -> None:
     assert not [message for message in sent if "CANARY" in message]
 
 
+def own_problems(path: Path) -> list[Problem]:
+    """Three problems, also in a file."""
+    problems = [
+        Problem(f"{i}+{i}=?", (f"0{2 * i}",), solution="Double it.", verifier=verifier)
+        for i, verifier in enumerate(("exact", "math", "math"))
+    ]
+    path.write_text("".join(problem.to_json() + "\n" for problem in problems))
+    return problems
+
+
+def test_gem_plays_a_file(tmp_path: Path) -> None:
+    """``gem.make`` and ``make_vec`` take its path; what is spawned plays it too, read once."""
+    from hdpo_plugins.gem.environment import gem, register_all
+
+    register_all()
+    path = tmp_path / "mine.jsonl"
+    golds = {p.id: p.gold for p in own_problems(path)}
+    env = gem.make("hdpo:problems", problems=str(path))
+    vector = gem.make_vec(["hdpo:problems"] * 2, problems=str(path))
+    path.unlink()
+    for one in (env, env.spawn(), env.spawn(seed=4), *vector.envs):
+        _, info = one.reset()
+        gold = golds[info["problem_id"]]
+        assert one.step(gold if gold == "00" else rf"\boxed{{{gold}}}")[1] == 1.0
+
+
+def test_a_v1_taskset_reads_files_and_what_export_writes(tmp_path: Path) -> None:
+    """Our own rows, and those of ``hdpo export --to prime-rl``, each with its own verifier."""
+    from hdpo_env.exports import to_prime_rl
+    from hdpo_plugins.verifiers.contract import taskset
+
+    problems = own_problems(tmp_path / "mine.jsonl")
+    to_prime_rl(problems, view="solution").save(tmp_path / "rows.jsonl")
+    for settings in (
+        {"problems": str(tmp_path / "mine.jsonl")},
+        {"problems": str(tmp_path / "rows.jsonl"), "settings": {"field_map": "prime-rl"}},
+    ):
+        tasks = list(taskset(**settings, size=2))
+        assert [task.key for task in tasks] == [p.id for p in problems[:2]]
+        assert [task.judge("00").correct for task in tasks] == [True, False]
+        assert [task.judge(reply).correct for task, reply in zip(tasks, "02", strict=True)] == [
+            False,
+            True,
+        ]
+
+
 def post(url: str, **body: object) -> tuple[int, dict]:
     """Status and JSON of a POST request."""
     data = json.dumps(body).encode()

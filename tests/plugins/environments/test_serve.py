@@ -8,20 +8,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
 from hdpo_env.problems import PROBLEMS
+from hdpo_env.types import Problem
 
 # Warnings of the hosts and of what they import are not ours to mend.
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[subprocess.Popen, str]]:
+@contextmanager
+def serving(*what: str) -> Iterator[tuple[subprocess.Popen, str]]:
     """A running server and its address without the scheme."""
-    command = [sys.executable, "-m", "hdpo_env.cli", "serve", "linear", "--set", "level=2"]
+    command = [sys.executable, "-m", "hdpo_env.cli", "serve", *what]
     more = ["--port", "0", "--max-turns", "2", "--verifier", "math", "--workers", "1"]
     process = subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -39,13 +42,27 @@ def server() -> Iterator[tuple[subprocess.Popen, str]]:
         process.stderr.close()
 
 
-def test_both_doors_and_a_graceful_end(server: tuple[subprocess.Popen, str]) -> None:
+def test_a_file_is_served(tmp_path: Path) -> None:
+    """A problem of a file over the WebSocket, whose bad row is told and costs itself."""
+    from hdpo_plugins.openenv.client import MathClient
+
+    path = tmp_path / "mine.jsonl"
+    path.write_text(Problem("1+1=?", ("2",), id="own").to_json() + "\nno row\n")
+    with serving(str(path)) as (_, at), MathClient(f"http://{at}").sync() as client:
+        shown = client.reset(problem_id="own").observation
+        assert "1+1=?" in shown.text
+        assert client.step(r"\boxed{2}").reward == 1.0
+
+
+def test_both_doors_and_a_graceful_end() -> None:
     """An episode over the WebSocket, a verdict over HTTP, SIGTERM while a session is open."""
     from hdpo_plugins.openenv.client import MathClient
 
-    process, at = server
     problem = PROBLEMS["linear"](level=2)[3]
-    with MathClient(f"http://{at}").sync() as client:
+    with (
+        serving("linear", "--set", "level=2") as (process, at),
+        MathClient(f"http://{at}").sync() as client,
+    ):
         shown = client.reset(index=3).observation
         assert shown.problem_id == problem.id
         assert problem.question in shown.text

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hdpo_env.problems import PROBLEMS
+from hdpo_env.types import Problem
 from hdpo_plugins.verifiers.contract import HOSTS, evaluate_v0
 
 # Warnings of the host and of what it imports are not ours to mend.
@@ -41,6 +42,19 @@ def test_groups_keep_their_problem() -> None:
     for output in outputs:
         expected = float(output["prompt"][-1]["content"] == first)
         assert output["reward"] == expected
+
+
+def test_a_file_is_trained_on_and_its_first_problems_are_evaluated(tmp_path: Path) -> None:
+    """By its path, through the host's own loader."""
+    import verifiers as vf
+
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(Problem(f"{i}+0=?", (str(i),)).to_json() + "\n" for i in range(6)))
+    environment = vf.load_environment("hdpo_plugins.verifiers.v0", problems=str(path), eval_size=4)
+    assert [row["answer"] for row in environment.dataset] == list("012345")
+    assert [row["answer"] for row in environment.eval_dataset] == list("0123")
+    outputs = evaluate_v0(environment, lambda prompt: rf"\boxed{{{prompt[0]}}}")
+    assert [output["reward"] for output in outputs] == [1.0] * 4
 
 
 def test_the_example_runs() -> None:
