@@ -17,7 +17,8 @@ from hdpo_env.problems.named import open_source
 from hdpo_env.problems.number_theory import NumberTheoryFamily
 from hdpo_env.problems.probability import ProbabilityFamily
 from hdpo_env.problems.quadratic import QuadraticFamily
-from hdpo_env.problems.rows import BadRow, LoadReport, RowStream, load_problems
+from hdpo_env.problems.report import BadRow, LoadReport
+from hdpo_env.problems.rows import RowStream, load_problems
 from hdpo_env.problems.sample import sample_problems
 from hdpo_env.problems.sequences import SequenceFamily
 from hdpo_env.problems.source import LEVEL_FAMILIES, PROBLEMS, Mixture, ProblemSource

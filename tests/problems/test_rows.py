@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hdpo_env.errors import ConfigError, DataError, RegistryError
 from hdpo_env.problems import FIELD_MAPS, FieldMap, load_problems
 from hdpo_env.problems.fieldmap import Column
-from hdpo_env.problems.rows import KEPT, RowStream
+from hdpo_env.problems.report import KEPT
+from hdpo_env.problems.rows import RowStream
 from hdpo_env.problems.transforms import after_hashes, last_boxed, level_number, whole
 from hdpo_env.types import Problem
 from hdpo_env.verifiers import VERIFIERS
@@ -256,6 +257,25 @@ def test_a_check_makes_unusable_golds_bad_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "g.jsonl", {"question": "q", "answer": "1"})
     report = load_problems(path, check=lambda problem: "it cannot be parsed")
     assert [(b.field, b.fault) for b in report.bad_rows] == [("answer", "it cannot be parsed")]
+
+
+def test_a_check_that_quotes_a_gold_is_not_told(tmp_path: Path) -> None:
+    """Whatever words a verifier of somebody else's has for it (law 7)."""
+    path = write(tmp_path / "g.jsonl", {"question": "q", "answer": ["7", "CANARY"]})
+    for said in ("'7' is bad", "bad: CANARY"):
+        report = load_problems(path, check=lambda problem, said=said: said)
+        assert [b.fault for b in report.bad_rows] == ["the check refuses the gold answer"]
+
+
+def test_a_load_that_nobody_can_mean_is_refused(tmp_path: Path) -> None:
+    """Before a row is read: a verifier that is not there, fewer rows than none."""
+    path = write(tmp_path / "g.jsonl", {"question": "q", "answer": "1"})
+    with pytest.raises(RegistryError, match="unknown verifier 'maths'"):
+        load_problems(path, field_map=FieldMap(verifier="maths"))
+    with pytest.raises(ConfigError, match="limit is -1: choose at least 0"):
+        load_problems(path, limit=-1)
+    with pytest.raises(ConfigError, match="max_rows is -1"):
+        load_problems(path, max_rows=-1)
 
 
 def test_rows_that_are_no_problems_are_left_out_and_counted(tmp_path: Path) -> None:
