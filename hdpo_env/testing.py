@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hdpo_env.problems.source import ProblemSource
 from hdpo_env.types import Outcome, Problem, Verdict
 from hdpo_env.verifiers.forms import stated
-from hdpo_env.verifiers.protocol import VERIFIERS, Verifier, check_gold
+from hdpo_env.verifiers.protocol import VERIFIERS, Verifier, check_gold, fault
 
 if TYPE_CHECKING:
     import gymnasium
@@ -186,14 +187,27 @@ def _check_problem(
 ) -> None:
     copy = Problem.from_dict(json.loads(problem.to_json()))
     _promise(copy == problem, f"problem {problem.id} does not survive JSON")
-    complaint = check_gold(verifier, problem.answers)
+    try:
+        complaint = check_gold(verifier, problem.answers)
+        statement = state(problem) if state else stated(verifier.name, problem.gold)
+        verdict = verifier.verify(statement, problem.answers)
+    except Exception as error:  # its words may quote the gold, and its frames hold it
+        raise AssertionError(
+            f"problem {problem.id}: {verifier.name} raised {fault(error)}; it must abstain"
+        ) from None
+    if complaint is not None and _quotes(complaint, problem.answers):
+        complaint = "its verifier's reason, which quotes it, is left out here"
     _promise(complaint is None, f"the gold of problem {problem.id} cannot be used: {complaint}")
-    statement = state(problem) if state else stated(verifier.name, problem.gold)
-    verdict = verifier.verify(statement, problem.answers)
     _promise(
         verdict.correct is True,
         f"problem {problem.id}: its own gold is judged {verdict.outcome.name} by {verifier.name}",
     )
+
+
+def _quotes(reason: str, golds: Sequence[str]) -> bool:
+    """Whether a verifier's words hold a gold; ``gold 2`` is a position, not the gold 2."""
+    told = re.sub(r"\bgold \d+\b", "", reason)
+    return any(re.search(rf"(?<!\w){re.escape(gold.strip())}(?!\w)", told) for gold in golds)
 
 
 def check_divergence(

@@ -167,6 +167,20 @@ def test_the_command_on_hosts(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "--host", "vrel"]) == 2
 
 
+def test_a_host_may_be_a_target(capsys: pytest.CaptureFixture[str]) -> None:
+    """``host:NAME`` is what the pytest plugin calls it, beside parts and alone."""
+    assert cli.main(["check", "host:slime", "exact"]) == 0
+    together = capsys.readouterr().out
+    assert "ok  hdpo_env: exact" in together
+    assert cli.main(["check", "host:slime"]) == cli.main(["check", "--host", "slime"]) == 0
+    alone = capsys.readouterr().out
+    half = len(alone) // 2
+    assert alone[:half] == alone[half:]
+    assert "slime: " in alone
+    assert "hdpo_env" not in alone
+    assert cli.main(["check", "host:vrel"]) == 2
+
+
 def test_checking_needs_no_extra() -> None:
     """With tyro, rich and torch hidden the command still runs."""
     code = (

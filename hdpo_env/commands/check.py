@@ -38,8 +38,8 @@ def parse(args: Sequence[str]) -> Options:
     parser.add_argument(
         "targets",
         nargs="*",
-        help="a Gymnasium id, a source or verifier of ours, or module:name of yours; "
-        "none checks everything of ours and every host",
+        help="a Gymnasium id, a source or verifier of ours, module:name of yours, or "
+        "host:NAME; none checks everything of ours and every host",
     )
     parser.add_argument("--host", dest="hosts", action="append", default=[], help="only this host")
     parser.add_argument(
@@ -75,9 +75,12 @@ def run(options: Options) -> int:
 def _findings(options: Options) -> Iterator[Finding]:
     if options.targets and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # where your parts lie, as for python -m
-    named = [*options.hosts, *options.require]
-    everything = not options.targets and not named
-    for target in shipped_targets() if everything else options.targets:
+    parts, asked = [], []
+    for target in options.targets:
+        (asked if target.startswith("host:") else parts).append(target.removeprefix("host:"))
+    named = [*options.hosts, *options.require, *asked]
+    everything = not parts and not named
+    for target in shipped_targets() if everything else parts:
         yield _check_target(target)
     chosen = [host_named(name) for name in dict.fromkeys(named)]
     for host in hosts().values() if everything else chosen:

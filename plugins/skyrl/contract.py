@@ -40,6 +40,30 @@ def episodes() -> None:
     assert metrics == {"abstained": 1 / 3, "turns": 4 / 3, "acc": 1.0}, metrics
 
 
+def bad_rows() -> None:
+    """A row without a gold is an abstention; what is no row of ours is refused without its gold."""
+    from hdpo_env.errors import DataError
+
+    problem = Problem("1+1=?", ("2",))
+    for spec in ({}, {"ground_truth": None}):
+        env, _ = _make(problem, extra_info={}, reward_spec=spec)
+        assert env.step(r"\boxed{2}")["metadata"]["abstained"] == 1.0
+    for wrong in (
+        {"reward_spec": None},
+        {"reward_spec": "31337"},
+        {"extra_info": ["31337"]},
+        {"max_turns": ["31337"]},
+    ):
+        row = {"reward_spec": {"ground_truth": "31337"}, **wrong}
+        said = "nothing was raised"
+        try:
+            _make(problem, **row)
+        except DataError as error:
+            said = str(error)
+        assert next(iter(wrong)) in said, said
+        assert "31337" not in said, said
+
+
 def registration() -> None:
     """Registering twice is harmless, and the registered spec is JSON-able."""
     import skyrl_gym
@@ -56,6 +80,10 @@ HOSTS = (
         distribution="skyrl-gym",
         tested=("0.4.0",),
         abstention="0.0, logged and counted; left out of the metric `acc`, `abstained` = 1",
-        exercises={"make, init, step, metrics": episodes, "registration": registration},
+        exercises={
+            "make, init, step, metrics": episodes,
+            "rows without a gold": bad_rows,
+            "registration": registration,
+        },
     ),
 )

@@ -7,10 +7,12 @@ SkyRL's rewards are floats: an abstention of the verifier is 0.0, logged and cou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from hdpo_env.env import FEEDBACK
 from hdpo_env.env.parts import prompt_of
+from hdpo_env.errors import DataError
 from hdpo_env.hosting import golds, judged, number_of, require
 from hdpo_env.types import Problem, Verdict
 
@@ -21,15 +23,25 @@ _text = require("skyrl_gym.envs.base_text_env", f"skyrl-gym=={TESTED[0]}")
 
 
 class MathTextEnv(_text.BaseTextEnv):
-    """Judges the completions of one dataset row; ``env_config`` may hold ``max_turns``."""
+    """Judges the completions of one dataset row; ``env_config`` may hold ``max_turns``.
+
+    A row without a gold is one that the verifier abstains from.
+
+    Raises:
+        DataError: the row has no ``reward_spec`` mapping, or ``max_turns`` is no whole number. It
+            names columns only, and is no TypeError: to one of those SkyRL adds the row, gold too.
+    """
 
     def __init__(self, env_config: Any = None, extras: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         row = extras or {}
-        spec, info = row["reward_spec"], row.get("extra_info") or {}
-        self._golds = golds(info, spec["ground_truth"])
+        info = _mapping(row, "extra_info") if row.get("extra_info") else {}
+        self._golds = golds(info, _mapping(row, "reward_spec").get("ground_truth"))
         self._verifier = info.get("verifier") or "math"
-        self.max_turns = int(row.get("max_turns") or (env_config or {}).get("max_turns") or 1)
+        self.max_turns = row.get("max_turns") or (env_config or {}).get("max_turns") or 1
+        if not isinstance(self.max_turns, Integral):
+            kind = type(self.max_turns).__name__
+            raise DataError(f"max_turns is a {kind}: give a whole number")
         self.verdict: Verdict | None = None
 
     def step(self, action: str) -> Any:
@@ -53,6 +65,16 @@ class MathTextEnv(_text.BaseTextEnv):
         if self.verdict.correct is not None:
             metrics["acc"] = float(self.verdict.correct)
         return metrics
+
+
+def _mapping(row: Mapping[str, Any], column: str) -> Mapping[str, Any]:
+    if isinstance(found := row.get(column), Mapping):
+        return found
+    kind = "missing" if found is None else f"a {type(found).__name__}"
+    raise DataError(
+        f"column {column!r} of the row is {kind}: write rows as "
+        "hdpo_plugins.skyrl.environment.row_of does"
+    )
 
 
 def register() -> str:

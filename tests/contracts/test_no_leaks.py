@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 import hdpo_env
@@ -16,16 +22,19 @@ from hdpo_env.errors import HdpoError
 from hdpo_env.evaluation import report_of
 from hdpo_env.exports import CARRIERS
 from hdpo_env.filters import select_teachable
+from hdpo_env.hosting import judged, number_of
 from hdpo_env.privileged import VIEWS, build_pair, mask_answer, privileged_prompt
+from hdpo_env.problems import gold_fault, load_problems, open_source
 from hdpo_env.prompts import TEMPLATES, student_prompt
 from hdpo_env.rollouts import judge, sample_groups
 from hdpo_env.simulate import SimulatedPolicy
-from hdpo_env.testing import check_env
-from hdpo_env.types import Completion, Group, Problem, Rollout
-from hdpo_env.verifiers import VERIFIERS
+from hdpo_env.testing import check_env, check_problem_source
+from hdpo_env.types import Completion, Group, Outcome, Problem, Rollout, Verdict
+from hdpo_env.verifiers import VERIFIERS, ExactVerifier
 
 GOLD, SECOND, SOLUTION, HINT = "GOLDTEXT", "SECONDTEXT", "SOLUTIONTEXT", "HINTTEXT"
-SECRETS = (GOLD, SECOND, SOLUTION, HINT)
+NUMBER = "90210"
+SECRETS = (GOLD, SECOND, SOLUTION, HINT, NUMBER)
 PROBLEMS = [
     Problem(f"question {i}", (GOLD, SECOND), solution=SOLUTION, hints=(HINT,), verifier="exact")
     for i in range(4)
@@ -62,6 +71,93 @@ def test_environments_show_nothing() -> None:
     groups = GroupEnv(PROBLEMS, group_size=1)
     assert_clean(groups.reset(num=3), groups, groups.get_state(), groups.fork())
     assert_clean(groups.step([["wrong"]] * 3))
+
+
+# Golds that a verifier refuses: contradictory, broken in a box and without, long, of another kind.
+UNUSABLE = [
+    ("math", ("90210", "8")),
+    ("math", (r"\boxed{\frac{90210}{",)),
+    ("math", (r"\frac{90210}{",)),
+    ("math", (r"\frac{90210}{0}",)),
+    ("math", ("90210+" * 2000 + "1",)),
+    ("numeric", (f"{GOLD} 90210 {SECOND}",)),
+    ("numeric", ("8", f"{GOLD} 90210 {SECOND}")),
+    ("gsm8k", (f"so it is\n#### {GOLD} 90210 {SECOND}",)),
+    ("choice", (f"{GOLD} 90210",)),
+]
+
+
+@pytest.mark.parametrize(("verifier", "golds"), UNUSABLE)
+def test_unusable_golds_are_not_shown(
+    verifier: str, golds: tuple[str, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Abstentions say that a gold cannot be used, never what it is, on every surface that tells."""
+    caplog.set_level(logging.DEBUG)
+    bad = Problem("q", golds, verifier=verifier)
+    env = MathEnv([bad], max_turns=2, render_mode="ansi")
+    shown = [env.reset(seed=0), env.step(r"\boxed{7}")]
+    assert env.reset()[1] == {"problem_id": bad.id, "turn": 0}
+    assert shown[1][-1]["outcome"] == "bad_gold"
+    made = gymnasium.make("hdpo/problems-v0", problems=[bad])
+    many = gymnasium.vector.SyncVectorEnv([lambda: MathEnv([bad])] * 2)
+    groups = GroupEnv([bad], group_size=2)
+    shown += [env.render(), env.get_state(), env.fork(), made.reset(), made.step("A"), made]
+    shown += [many.reset(), many.step(("7", "A")), many]
+    shown += [groups.reset(num=1), groups.step([["7", ""]]), groups.get_state(), groups]
+    shown += [asyncio.run(groups.astep([["7", ""]])), judged("7", golds, verifier=verifier)]
+    shown += [gold_fault(bad), number_of(judged("7", golds, verifier=verifier), "a host")]
+    path = tmp_path / "bad.jsonl"
+    path.write_text(bad.to_json() + "\n" + PROBLEMS[0].to_json() + "\n")
+    shown += [open_source(str(path)), MathEnv(str(path)), load_problems(path, check=gold_fault)]
+    for act in (
+        lambda: MathEnv(str(path), strict=True),
+        lambda: check_problem_source([bad]),
+        lambda: check_problem_source([bad], verifier=Quoting()),
+        lambda: check_problem_source([bad], verifier=Quoting(raises=True)),
+    ):
+        with pytest.raises((HdpoError, AssertionError)) as caught:
+            act()
+        shown += [caught.value, "".join(traceback.format_exception_only(caught.value))]
+        assert bad.id in str(caught.value) or "bad.jsonl:1" in str(caught.value)
+    shown += [record.getMessage() for record in caplog.records]
+    assert any("bad.jsonl:1" in str(thing) for thing in shown)
+    assert_clean(*shown)
+
+
+class Quoting(ExactVerifier):
+    """Somebody's verifier, which quotes golds in its reasons and errors."""
+
+    def __init__(self, raises: bool = False) -> None:
+        self.raises = raises
+
+    def verify(
+        self, completion: str, gold: str | Sequence[str], *, finish_reason: str | None = None
+    ) -> Verdict:
+        if self.raises:
+            raise ValueError(f"cannot read {gold}")
+        return Verdict(Outcome.BAD_GOLD, reason=f"cannot read {', '.join(gold)}")
+
+
+OWN = """
+from hdpo_env.types import Problem
+problems = [Problem("q", ("90210", "8"), id="the-bad-one")]
+"""
+
+
+def test_checks_of_your_own_problems_name_the_problem_and_not_its_gold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``hdpo check`` and the pytest plugin, with the locals of the frames shown."""
+    (tmp_path / "leaky_parts.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["check", "leaky_parts:problems"]) == 1
+    words = ["-p", "no:cacheprovider", "-q", "-rA", "-l", "--hdpo-check=leaky_parts:problems"]
+    command = [sys.executable, "-m", "pytest", *words]
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    by_pytest = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+    for said in (capsys.readouterr().out, by_pytest):
+        assert "problem the-bad-one cannot be used: gold 1 and gold 2 contradict" in said
+        assert "90210" not in said
 
 
 @pytest.mark.parametrize("template", list(TEMPLATES))

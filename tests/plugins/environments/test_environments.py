@@ -47,6 +47,44 @@ def test_nothing_privileged_crosses_the_wire() -> None:
     assert not [message for message in sent if "CANARY" in message]
 
 
+@pytest.mark.parametrize(
+    ("verifier", "golds"),
+    [
+        ("math", ("90210", "8")),
+        ("math", (r"\boxed{\frac{90210}{",)),
+        ("math", ("90210+" * 3000 + "1",)),
+        ("numeric", ("90210 or x",)),
+        ("choice", ("90210",)),
+    ],
+)
+def test_unusable_golds_stay_unsaid(
+    verifier: str, golds: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each environment abstains from a gold that its verifier refuses, and says nothing of it."""
+    import skyrl_gym
+
+    from hdpo_plugins.gem.environment import MathGemEnv
+    from hdpo_plugins.openenv.compat import MathAction
+    from hdpo_plugins.openenv.serve import MathEnvironment
+    from hdpo_plugins.skyrl.environment import register, row_of
+    from hdpo_plugins.verifiers.v1 import HdpoTask, data_of
+
+    bad = Problem("q", golds, verifier=verifier)
+    gem, served, task = MathGemEnv([bad]), MathEnvironment([bad]), HdpoTask(data_of(bad))
+    text = skyrl_gym.make(register(), env_config={}, extras=row_of(bad))
+    shown = [gem.reset(), gem.step("7"), gem.get_state(), gem.spawn(), gem, text, task]
+    assert shown[1][-1]["abstained"] is True
+    told = [served.reset(), served.step(MathAction(completion="7")), served.state]
+    assert told[1].correct is None
+    shown += [served, *told, *(message.model_dump_json() for message in told)]
+    shown += [text.step("7"), text.get_metrics(), task.judge("7")]
+    assert text.get_metrics()["abstained"] == 1.0
+    assert task.judge("7").is_abstention
+    assert asyncio.run(task.validate()) is False
+    shown += [caplog.text]
+    assert not [thing for thing in shown if "90210" in f"{thing!r}{thing}"]
+
+
 def own_problems(path: Path) -> list[Problem]:
     """Three problems, also in a file."""
     problems = [
