@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdpo_env.env import FEEDBACK, LAST_FEEDBACK, GroupEnv, MathEnv, UnicodeText, register_all
-from hdpo_env.errors import ConfigError, DataError
+from hdpo_env.errors import ConfigError, DataError, RegistryError
 from hdpo_env.problems import PROBLEMS, ChainFamily
 from hdpo_env.types import Outcome, Problem, Verdict
 
@@ -261,6 +262,21 @@ def test_math_problems_are_asked_to_box_and_exact_ones_are_not(template: str | N
         ),
         (lambda: MathEnv(CHAIN).reset(options={"id": "x"}), DataError, "has id 'x'"),
         (lambda: MathEnv(CHAIN).step("x"), ResetNeeded, "reset"),
+        (
+            lambda: MathEnv(CHAIN).reset(options={"index": "3"}),
+            ConfigError,
+            "index '3' is no whole",
+        ),
+        (lambda: MathEnv(CHAIN).reset(options={"index": 20}), DataError, "outside the 20 problems"),
+        (lambda: MathEnv(CHAIN).reset(options={"index": -21}), DataError, "outside the 20"),
+        (lambda: MathEnv(CHAIN).reset(options={"problem": "2+2"}), ConfigError, "problem is a str"),
+        (lambda: MathEnv(CHAIN, template="nope"), RegistryError, "unknown template 'nope'"),
+        (lambda: GroupEnv(CHAIN, group_size=1, template="nope"), RegistryError, "'nope'"),
+        (lambda: MathEnv(CHAIN, verifier="nope"), RegistryError, "unknown verifier 'nope'"),
+        (lambda: MathEnv("linear", size=-1), ConfigError, "size -1 is negative"),
+        (lambda: GroupEnv(CHAIN, group_size=1).reset(num=-1), ConfigError, "num is -1"),
+        (lambda: GroupEnv(CHAIN, group_size=1).reset(num=0), ConfigError, "num is 0"),
+        (lambda: GroupEnv(CHAIN, group_size=1).reset(num=1.5), ConfigError, "num is 1.5"),
         (lambda: GroupEnv(CHAIN, group_size=0), ConfigError, "group_size is 0"),
         (lambda: GroupEnv(CHAIN, group_size=1).reset(), ConfigError, "give num="),
         (partial(GroupEnv(CHAIN, group_size=1).step, [["a", "b"]]), DataError, r"got \[2\]"),
@@ -270,6 +286,51 @@ def test_misuse_is_refused(act: object, error: type[Exception], message: str) ->
     """Each error names the value and the remedy."""
     with pytest.raises(error, match=message):
         act()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("action", [None, b"4", 4, [{"role": "assistant", "content": "4"}]])
+def test_an_action_that_is_no_text_is_refused_and_costs_nothing(action: object) -> None:
+    """The kind is named and the episode goes on, instead of ending as an abstention."""
+    env = MathEnv(CHAIN)
+    env.reset(options={"index": 0})
+    before = env.get_state()
+    kind = type(action).__name__
+    with pytest.raises(DataError, match=f"a completion is a {kind}: give the model's text"):
+        env.step(action)  # type: ignore[arg-type]
+    assert env.get_state() == before
+    assert env.step(CHAIN[0].gold)[1] == 1.0
+    groups = GroupEnv(CHAIN, group_size=1)
+    groups.reset(num=1)
+    with pytest.raises(DataError, match=f"a completion is a {kind}"):
+        groups.step([[action]])  # type: ignore[list-item]
+
+
+class Shaped(MathEnv):
+    """Somebody's environment: another reward, an argument of its own."""
+
+    def __init__(self, bonus: float, **settings: Any) -> None:
+        super().__init__(CHAIN, **settings)
+        self.bonus = bonus
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        text, reward, *rest = super().step(action)
+        return text, reward + self.bonus, *rest  # type: ignore[return-value]
+
+
+def test_a_fork_of_a_subclass_is_one() -> None:
+    """Its class, settings and rewards are the original's; its spaces draw by themselves."""
+    env = Shaped(0.25, max_turns=3, verifier=Faulty())
+    env.reset(seed=1)
+    twin = env.fork()
+    assert type(twin) is Shaped
+    assert (twin.bonus, twin.max_turns, twin.judges) == (0.25, 3, env.judges)
+    assert twin.step("no")[1] == env.step("no")[1] == 0.25
+    env.action_space.seed(1)
+    expected = [env.action_space.sample() for _ in range(3)]
+    env.action_space.seed(1)
+    twin = env.fork()
+    twin.action_space.sample()
+    assert [env.action_space.sample() for _ in range(3)] == expected
 
 
 def test_a_problem_can_be_brought_along() -> None:

@@ -141,3 +141,30 @@ def test_group_environments_fork() -> None:
     assert [p.problem_id for p in env.reset(num=6)] == drawn
     env.set_state(pickle.loads(pickle.dumps(saved)))
     assert [p.problem_id for p in env.reset(num=6)] == drawn
+
+
+def test_problems_are_drawn_without_repeats_while_there_are_enough() -> None:
+    """All places in one draw, in an order of the seed; more than all takes some twice."""
+    env = GroupEnv(CHAIN, group_size=1, seed=3)
+    ids = sorted(problem.id for problem in CHAIN)
+    drawn = [prompt.problem_id for prompt in env.reset(num=len(CHAIN))]
+    assert drawn != sorted(drawn)
+    assert sorted(drawn) == ids
+    again = [prompt.problem_id for prompt in GroupEnv(CHAIN, group_size=1, seed=3).reset(num=20)]
+    assert again == drawn
+    assert len(env.reset(num=3 * len(CHAIN))) == 60
+
+
+def test_a_fork_of_a_subclass_is_one() -> None:
+    """Its class and what it adds are kept, and its draws are its own."""
+
+    class Named(GroupEnv):
+        label = ""
+
+    env = Named(CHAIN, group_size=1, seed=5)
+    env.label = "mine"
+    env.reset(num=2)
+    twin = env.fork()
+    assert (type(twin), twin.label, twin.problems) == (Named, "mine", env.problems)
+    ahead = [prompt.problem_id for prompt in twin.reset(num=5)]
+    assert [prompt.problem_id for prompt in env.reset(num=5)] == ahead

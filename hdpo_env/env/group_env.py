@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Any
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdpo_env.env.parts import Judges, find_problem, prompt_of, source_of
+from hdpo_env.env.parts import (
+    Judges,
+    check_template,
+    completion_of,
+    find_problem,
+    prompt_of,
+    source_of,
+)
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems.source import ProblemSource
 from hdpo_env.types import Completion, Group, Problem, Prompt, Rollout, Verdict
 from hdpo_env.verifiers.protocol import Verifier
 from hdpo_env.verifiers.rewards import reward_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class GroupEnv:
     ) -> None:
         if group_size < 1:
             raise ConfigError(f"group_size is {group_size}: a group has at least one rollout")
+        check_template(template)
         self.source = source_of(problems, settings)
         self.group_size = group_size
         self.template = template
@@ -68,8 +81,10 @@ class GroupEnv:
     def reset(self, num: int | None = None, *, ids: Sequence[str] | None = None) -> list[Prompt]:
         """Draw ``num`` problems, or take those with these ids, and return the student's prompts.
 
+        No place of the source is drawn twice, unless ``num`` is more than it has.
+
         Raises:
-            ConfigError: neither or both of ``num`` and ``ids`` are given.
+            ConfigError: neither or both of ``num`` and ``ids`` are given, or ``num`` is below 1.
             DataError: no problem has one of the ids.
         """
         if (num is None) == (ids is None):
@@ -77,7 +92,7 @@ class GroupEnv:
         if ids is not None:
             self.problems = tuple(find_problem(self.source, i) for i in ids)
         else:
-            drawn = self._rng.integers(len(self.source), size=num)
+            drawn = self._drawn(num)
             self.problems = tuple(self.source[int(i)] for i in drawn)
         return [prompt_of(problem, self.template) for problem in self.problems]
 
@@ -85,7 +100,7 @@ class GroupEnv:
         """Judge G completions for each prompt of the last ``reset``.
 
         Raises:
-            DataError: not exactly G completions for each prompt.
+            DataError: not exactly G completions for each prompt, or one that is no text.
         """
         return self._judge(self.problems, completions)
 
@@ -108,12 +123,20 @@ class GroupEnv:
         self.problems = state.problems
         self._rng.bit_generator.state = state.random_state
 
-    def fork(self) -> GroupEnv:
-        """A second environment that goes on from here, independently."""
-        twin = GroupEnv(self.source, group_size=self.group_size, template=self.template)
-        twin.judges = self.judges
-        twin.set_state(self.get_state())
+    def fork(self) -> Self:
+        """A second environment of this one's class that goes on from here, independently.
+
+        Problems and verifiers are shared; what a subclass adds is copied as it is.
+        """
+        twin = copy(self)
+        twin._rng = deepcopy(self._rng)
         return twin
+
+    def _drawn(self, num: int | None) -> np.ndarray:
+        if not isinstance(num, Integral) or num < 1:
+            raise ConfigError(f"num is {num!r}: draw at least one problem, a whole number of them")
+        places = len(self.source)
+        return self._rng.choice(places, size=int(num), replace=num > places)
 
     def _judge(
         self, problems: Sequence[Problem], completions: Sequence[Sequence[str | Completion]]
@@ -124,9 +147,7 @@ class GroupEnv:
                 f"got {counts[:8]} completions for {len(problems)} prompts: "
                 f"give {self.group_size} for each prompt of the last reset"
             )
-        rows = [
-            [Completion((), c) if isinstance(c, str) else c for c in row] for row in completions
-        ]
+        rows = [[completion_of(c) for c in row] for row in completions]
         pairs = [(p, c) for p, row in zip(problems, rows, strict=True) for c in row]
         judged = zip(pairs, self.judges.verify_all(pairs), strict=True)
         return [

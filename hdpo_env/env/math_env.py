@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 from gymnasium.error import ResetNeeded
 
-from hdpo_env.env.parts import Judges, find_problem, prompt_of, source_of
+from hdpo_env.env.parts import (
+    Judges,
+    check_template,
+    completion_of,
+    find_problem,
+    problem_at,
+    prompt_of,
+    source_of,
+)
 from hdpo_env.env.text import UnicodeText
 from hdpo_env.errors import ConfigError
 from hdpo_env.feedback import ABSTAINED, FEEDBACK, LAST_FEEDBACK
@@ -16,6 +25,9 @@ from hdpo_env.problems.source import ProblemSource
 from hdpo_env.types import Completion, Problem
 from hdpo_env.verifiers.protocol import Verifier
 from hdpo_env.verifiers.rewards import reward_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,9 @@ class MathEnv(gymnasium.Env[str, str]):
     the verifier abstains the episode ends with reward 0 and ``info["abstained"]`` True, so that it
     can be left out instead of counted as a failure.
 
+    Text has no fixed size to share, so several in processes of their own are made with
+    ``gymnasium.make_vec(id, num, "async", vector_kwargs={"shared_memory": False})``.
+
     Args:
         problems: a source's name, a file, a folder or a data set (`open_source`), or the source
             itself.
@@ -53,6 +68,7 @@ class MathEnv(gymnasium.Env[str, str]):
 
     Raises:
         ConfigError: ``max_turns`` is below 1, or settings without a named source.
+        RegistryError: no template, verifier or source has this name.
 
     >>> env = MathEnv("chain-add", length=2)
     >>> question, info = env.reset(seed=1)
@@ -75,6 +91,7 @@ class MathEnv(gymnasium.Env[str, str]):
     ) -> None:
         if max_turns < 1:
             raise ConfigError(f"max_turns is {max_turns}: allow at least one attempt")
+        check_template(template)
         self.source = source_of(problems, settings)
         self.max_turns = max_turns
         self.template = template
@@ -93,8 +110,8 @@ class MathEnv(gymnasium.Env[str, str]):
         """Start an episode with a random problem, or with ``options`` index, id or problem.
 
         Raises:
-            ConfigError: an unknown option, or more than one.
-            DataError: no problem has this id.
+            ConfigError: an unknown option, more than one, or one of a wrong kind.
+            DataError: no problem has this id or place.
         """
         super().reset(seed=seed)
         self.problem = self._choose(options or {})
@@ -108,16 +125,18 @@ class MathEnv(gymnasium.Env[str, str]):
 
         Raises:
             gymnasium.error.ResetNeeded: the episode has ended or not begun.
+            DataError: the action is no text; the episode goes on.
         """
         if self._is_over or self.problem is None:
             raise ResetNeeded("the episode is over: call reset() before step()")
-        verdict = self.judges.verify(self.problem, Completion((), action, finish_reason=""))
+        text = completion_of(action).text
+        verdict = self.judges.verify(self.problem, Completion((), text, finish_reason=""))
         self._turn += 1
         is_last = self._turn >= self.max_turns
         self._is_over = verdict.correct is not False or is_last
         told = LAST_FEEDBACK if is_last else FEEDBACK
         observation = ABSTAINED if verdict.is_abstention else told[verdict.outcome]
-        self._transcript += [("completion", action), ("feedback", observation)]
+        self._transcript += [("completion", text), ("feedback", observation)]
         info = {
             **self._info(),
             "outcome": verdict.outcome.value,
@@ -143,29 +162,32 @@ class MathEnv(gymnasium.Env[str, str]):
         self._transcript = list(state.transcript)
         self.np_random.bit_generator.state = state.random_state
 
-    def fork(self) -> MathEnv:
-        """A second environment that goes on from here, independently."""
-        twin = MathEnv(
-            self.source,
-            max_turns=self.max_turns,
-            template=self.template,
-            render_mode=self.render_mode,
-        )
-        twin.judges = self.judges
-        twin.set_state(self.get_state())
+    def fork(self) -> Self:
+        """A second environment of this one's class that goes on from here, independently.
+
+        Problems and verifiers are shared; what a subclass adds is copied as it is.
+        """
+        twin = copy(self)
+        twin.observation_space = deepcopy(self.observation_space)
+        twin.action_space = deepcopy(self.action_space)
+        twin.np_random = deepcopy(self.np_random)
+        twin._transcript = list(self._transcript)
         return twin
 
     def _choose(self, options: dict[str, Any]) -> Problem:
         if len(options) > 1 or set(options) - {"index", "id", "problem"}:
             raise ConfigError(f"reset options {sorted(options)}: give one of index, id, problem")
         if "problem" in options:
-            return options["problem"]
+            if not isinstance(problem := options["problem"], Problem):
+                raise ConfigError(
+                    f"problem is a {type(problem).__name__}: give a Problem, or an id"
+                )
+            return problem
         if "id" in options:
             return find_problem(self.source, options["id"])
-        index = options.get("index")
-        return self.source[
-            int(self.np_random.integers(len(self.source))) if index is None else index
-        ]
+        if options.get("index") is not None:
+            return problem_at(self.source, options["index"])
+        return self.source[int(self.np_random.integers(len(self.source)))]
 
     def _info(self) -> dict[str, Any]:
         return {"problem_id": self.problem.id if self.problem else "", "turn": self._turn}

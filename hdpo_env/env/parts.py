@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from hdpo_env.errors import ConfigError, DataError
 from hdpo_env.problems.named import open_source
 from hdpo_env.problems.source import ProblemSource
-from hdpo_env.prompts import student_prompt
+from hdpo_env.prompts import TEMPLATES, Template, student_prompt
 from hdpo_env.types import Completion, Problem, Prompt, Verdict, by_id
 from hdpo_env.verifiers.protocol import VERIFIERS, Verifier
 
@@ -69,9 +70,50 @@ def source_of(problems: str | ProblemSource, settings: dict[str, Any]) -> Proble
     return problems
 
 
-def prompt_of(problem: Problem, template: str | None) -> Prompt:
+def prompt_of(problem: Problem, template: str | Template | None) -> Prompt:
     """The student's prompt, by default in the form that the problem's verifier reads."""
     return student_prompt(problem, template)
+
+
+def check_template(template: str | Template | None) -> None:
+    """Refuse a template's name before the first prompt is asked for.
+
+    Raises:
+        RegistryError: no template has this name.
+    """
+    if isinstance(template, str):
+        TEMPLATES[template]
+
+
+def completion_of(action: str | Completion) -> Completion:
+    """What was given as a completion, as one.
+
+    Raises:
+        DataError: it is no text.
+    """
+    if isinstance(action, Completion):
+        return action
+    if not isinstance(action, str):
+        raise DataError(
+            f"a completion is a {type(action).__name__}: give the model's text, of messages the "
+            "last one's content"
+        )
+    return Completion((), action)
+
+
+def problem_at(source: ProblemSource, index: object) -> Problem:
+    """The problem at a place; negative ones count from the end.
+
+    Raises:
+        ConfigError: the index is no whole number.
+        DataError: the source has no such place.
+    """
+    if not isinstance(index, Integral):
+        raise ConfigError(f"index {index!r} is no whole number: give one, such as index=3")
+    place = int(index)
+    if not -len(source) <= place < len(source):
+        raise DataError(f"index {place} is outside the {len(source)} problems of this source")
+    return source[place]
 
 
 def find_problem(source: ProblemSource, problem_id: str) -> Problem:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hdpo_env.env import MathEnv
 from hdpo_env.env.parts import source_of
+from hdpo_env.errors import ConfigError
 from hdpo_env.hosting import require
 from hdpo_env.problems.source import ProblemSource
 from hdpo_env.verifiers import VERIFIERS, Verifier, VerifierPool
@@ -40,9 +41,17 @@ class MathEnvironment(Environment):
         *,
         index: int | None = None,
         problem_id: str | None = None,
-        **_: Any,
+        **unknown: Any,
     ) -> MathObservation:
-        """A new episode and its prompt."""
+        """A new episode and its prompt.
+
+        Raises:
+            ConfigError: it is asked for by something else.
+        """
+        if unknown:
+            raise ConfigError(
+                f"reset takes no {', '.join(sorted(unknown))}: give seed, index or problem_id"
+            )
         wanted = {"index": index, "id": problem_id}
         options = {name: value for name, value in wanted.items() if value is not None}
         text, info = self.env.reset(seed=seed, options=options)

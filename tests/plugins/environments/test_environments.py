@@ -47,6 +47,20 @@ def test_nothing_privileged_crosses_the_wire() -> None:
     assert not [message for message in sent if "CANARY" in message]
 
 
+def test_a_reset_by_what_we_do_not_know_is_refused() -> None:
+    """``idx`` is not silently a random problem, in the class and over the wire."""
+    from hdpo_env.errors import ConfigError
+    from hdpo_plugins.openenv.client import MathClient
+    from hdpo_plugins.openenv.serve import MathEnvironment, application
+
+    with pytest.raises(ConfigError, match="reset takes no idx: give seed, index or problem_id"):
+        MathEnvironment("linear").reset(idx=3)
+    with running(application("linear")) as url, MathClient(url).sync() as client:
+        with pytest.raises(Exception, match="reset takes no idx"):
+            client.reset(idx=3)
+        assert client.reset(index=3).observation.text
+
+
 @pytest.mark.parametrize(
     ("verifier", "golds"),
     [
