@@ -14,6 +14,7 @@ from hdpo_env.problems.transforms import (
     last_boxed,
     last_user_message,
     level_number,
+    numbered_in,
     ratio,
     socratic_hints,
     socratic_steps,
@@ -21,12 +22,15 @@ from hdpo_env.problems.transforms import (
     without_calculator,
 )
 
-_AIME = FieldMap(
-    question="problem|Problem|question",
-    answer=Column("answer|Answer|expected_answer|solution", boxed_or_whole),
-    solution=Column("solution|Solution|reference_solution", derivation),
-    id="id|ID|problem_idx|unique_id",
-)
+
+def _aime(name: str) -> FieldMap:
+    return FieldMap(
+        question="problem|Problem|question",
+        answer=Column("answer|Answer|expected_answer|solution", boxed_or_whole),
+        solution=Column("solution|Solution|reference_solution", derivation),
+        id=Column("id|ID|problem_idx|unique_id", numbered_in(name)),
+    )
+
 
 for _name, _map in {
     "plain": FieldMap(
@@ -63,9 +67,13 @@ for _name, _map in {
         subject="subject",
         difficulty=Column("level", level_number),
     ),
-    "aime24": _AIME,
-    "aime25": _AIME,
-    "amc23": FieldMap(question="problem|question", answer=Column("answer", whole), id="id"),
+    "aime24": _aime("aime24"),
+    "aime25": _aime("aime25"),
+    "amc23": FieldMap(
+        question="problem|question",
+        answer=Column("answer", whole),
+        id=Column("id", numbered_in("amc23")),
+    ),
     "openmathinstruct2": FieldMap(
         question="problem",
         answer="expected_answer",
@@ -89,7 +97,7 @@ for _name, _map in {
     "dapo": FieldMap(
         question=Column("prompt", bare_question),
         answer="reward_model.ground_truth|solution",
-        id="extra_info.index",
+        id=Column("extra_info.index", numbered_in("dapo")),
     ),
     # difficulty: the share of failures of the 8B model whose solve rate the data set gives
     "bigmath": FieldMap(

@@ -3,7 +3,7 @@ r"""What stands in other people's columns, and how a question, answer or number 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hdpo_env.problems.levels import states
@@ -14,6 +14,23 @@ _DAPO = re.compile(
     r"\s*Remember to put your answer on its own line after \"Answer:\"\.\s*$",
     re.DOTALL,
 )
+
+
+def numbered_in(data: str) -> Callable[[Any], Any]:
+    """Makes ids that are plain numbers ids of their data set; others say themselves what they are.
+
+    Two data sets number their rows alike, and a reward looks a problem up by its id.
+
+    >>> [numbered_in("aime25")(given) for given in (0, "0", 60.0, "2024-I-1")]
+    ['aime25-0', 'aime25-0', 'aime25-60', '2024-I-1']
+    """
+
+    def identify(given: Any) -> Any:
+        whole_number = isinstance(given, float) and given.is_integer()
+        text = str(int(given) if whole_number else given).strip()
+        return f"{data}-{text}" if text.isascii() and text.isdigit() else given
+
+    return identify
 
 
 def last_boxed(text: str) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from hdpo_env.problems import FIELD_MAPS, load_problems
 from hdpo_env.problems.known import DATASETS, find_known
 from hdpo_env.problems.rows import RowStream
-from hdpo_env.types import Problem
+from hdpo_env.types import Problem, by_id
 from hdpo_env.verifiers import MathVerifier
 
 datasets = pytest.importorskip("datasets")
@@ -67,7 +67,7 @@ ROWS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "aime24": [
         (
             {"id": 60, "problem": Q, "solution": BOX, "answer": "7", "url": "u", "year": "2024"},
-            {"solution": BOX, "id": "60"},
+            {"solution": BOX, "id": "aime24-60"},
         ),
         (
             {"ID": "2024-I-1", "Problem": Q, "Solution": BOX, "Answer": 7},
@@ -75,7 +75,7 @@ ROWS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ),
         (
             {"id": 60, "problem": Q, "solution": r"$\boxed{7}$", "url": "u"},
-            {"solution": None, "id": "60"},
+            {"solution": None, "id": "aime24-60"},
         ),
         (
             {"problem": Q, "expected_answer": "7", "reference_solution": BOX},
@@ -83,13 +83,16 @@ ROWS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ),
     ],
     "aime25": [
-        ({"problem": Q, "answer": "7", "id": "0"}, {"solution": None, "id": "0"}),
+        ({"problem": Q, "answer": "7", "id": "0"}, {"solution": None, "id": "aime25-0"}),
         ({"question": Q, "answer": "7"}, {}),
-        ({"problem_idx": 4, "problem": Q, "answer": 7, "problem_type": ["Algebra"]}, {"id": "4"}),
+        (
+            {"problem_idx": 4, "problem": Q, "answer": 7, "problem_type": ["Algebra"]},
+            {"id": "aime25-4"},
+        ),
     ],
     "amc23": [
-        ({"id": 3, "problem": Q, "answer": "7.0", "url": "u"}, {"id": "3"}),
-        ({"id": 3, "problem": Q, "answer": 7.0, "url": "u"}, {"id": "3"}),
+        ({"id": 3, "problem": Q, "answer": "7.0", "url": "u"}, {"id": "amc23-3"}),
+        ({"id": 3, "problem": Q, "answer": 7.0, "url": "u"}, {"id": "amc23-3"}),
     ],
     "openmathinstruct2": [
         (
@@ -217,6 +220,22 @@ def test_every_known_data_set_has_a_map_that_exists_and_was_tried() -> None:
     assert maps <= {*ROWS, "plain"}
     assert set(ROWS) <= set(FIELD_MAPS)
     assert find_known("nvidia/OpenMathInstruct-2") is DATASETS["openmathinstruct2"]
+
+
+def test_data_sets_that_number_their_rows_alike_share_no_id(tmp_path: Path) -> None:
+    """AIME and AMC rows with the ids 0 and 1 are six problems, here and read back from our file."""
+    problems: list[Problem] = []
+    for name in ("aime24", "aime25", "amc23"):
+        rows = [{"id": i, "problem": f"{name}, {i}?", "answer": str(i)} for i in range(2)]
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        problems += load_problems(path, field_map=name, strict=True).problems
+    assert list(by_id(problems)) == [
+        f"{name}-{i}" for name in ("aime24", "aime25", "amc23") for i in range(2)
+    ]
+    path = tmp_path / "ours.jsonl"
+    path.write_text("".join(problem.to_json() + "\n" for problem in problems))
+    assert list(load_problems(path, strict=True).problems) == problems
 
 
 def test_numina_rows_without_a_checkable_answer_are_left_out_and_counted(tmp_path: Path) -> None:
