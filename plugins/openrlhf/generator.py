@@ -6,6 +6,7 @@ from typing import Any
 
 from hdpo_plugins.openrlhf import compat
 from hdpo_plugins.openrlhf.groups import GroupRecord, grouped, rollout_of
+from hdpo_plugins.openrlhf.unrewarded import Unrewarded, joinable
 
 
 class PluginSamplesGenerator(compat.SamplesGenerator):
@@ -14,16 +15,21 @@ class PluginSamplesGenerator(compat.SamplesGenerator):
     def watch(self, controller: Any) -> None:
         """Report to this controller from now on."""
         self._controller, self._is_training = controller, False
+        self._unrewarded = Unrewarded()
 
     def generate_samples(self, **generate: Any) -> Any:
         """Sample a training batch: evaluation samples are nobody's business."""
         self._is_training = True
         try:
-            return super().generate_samples(**generate)
+            samples, *rest = super().generate_samples(**generate)
         finally:
             self._is_training = False
+        joinable(samples)
+        return samples, *rest
 
     def _process_response_into_experience(self, response: Any, **generate: Any) -> Any:
+        if self.args.reward.remote_url:  # else a reward model speaks later
+            response = self._unrewarded.answered(response)
         experience = super()._process_response_into_experience(response, **generate)
         if self._is_training:
             self._seen.append(rollout_of(experience))

@@ -16,6 +16,7 @@ from hdpo_plugins.openrlhf.labels import read_label
 from hdpo_plugins.openrlhf.reward.texts import completion_of, without_marks
 
 _WITHOUT_PROMPT = Verdict(Outcome.ERROR, reason="the query does not begin with its prompt")
+_PROBE = (r"\boxed{0}", "0")
 # What chat models write after their last word; OpenRLHF decodes with special tokens.
 END_MARKS = ("<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<eos>", "</s>")
 
@@ -90,6 +91,17 @@ class Judge:
         items = self._items(queries, prompts, labels)
         return _by_row(len(queries), items, await self.pool.amap(items.values()))
 
+    def fault(self) -> str:
+        """Why the pool cannot judge, asked of it with an answer of its own, or ""."""
+        return _fault_of(self.pool.map([_PROBE])[0])
+
+    async def afault(self) -> str:
+        """The same for asyncio, for a pool that may be closed."""
+        try:
+            return _fault_of((await self.pool.amap([_PROBE]))[0])
+        except ConfigError as error:
+            return str(error)
+
     def _items(
         self, queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]
     ) -> dict[int, tuple[str, tuple[str, ...]]]:
@@ -117,6 +129,11 @@ def scored(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "answered": [float(verdict.extracted is not None) for verdict in verdicts],
     }
     return {"rewards": rewards, "scores": list(rewards), "extra_logs": logs}
+
+
+def _fault_of(verdict: Verdict) -> str:
+    """Why a pool gave this verdict without its verifier's word, or ""."""
+    return verdict.reason if verdict.stage == "pool" else ""
 
 
 def _by_row(count: int, rows: Iterable[int], verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -7,101 +7,32 @@ It needs ``pip install fastapi uvicorn``. There is no authentication: keep it on
 """
 
 import argparse
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+import resource
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
-from hdpo_env.errors import ConfigError
+from hdpo_env.errors import ConfigError, HdpoError
 from hdpo_env.hosting import require
-from hdpo_plugins.openrlhf.reward.judging import Judge, Settings, scored
-from hdpo_plugins.openrlhf.reward.protocol import RefusalError, body_of, columns_of
+from hdpo_plugins.openrlhf.reward.app import Limits, create_app
+from hdpo_plugins.openrlhf.reward.judging import Judge, Settings
 
-INSTALL = "fastapi>=0.115"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request and all waiting requests together may cost.
-
-    Raises:
-        ConfigError: a limit is below 1.
-    """
-
-    max_bytes: int = 32 * 2**20  # of one request's body; more is refused with 413
-    max_waiting: int = 4096  # completions accepted and not yet judged; more is refused with 429
-
-    def __post_init__(self) -> None:
-        if self.max_bytes < 1 or self.max_waiting < 1:
-            raise ConfigError(
-                f"max_bytes={self.max_bytes}, max_waiting={self.max_waiting}: give at least 1 each"
-            )
-
-
-@dataclass
-class State:
-    """What the health check tells."""
-
-    waiting: int = 0
-    judged: int = 0
-    abstained: int = 0
-
-
-def create_app(settings: Settings, limits: Limits | None = None) -> Any:
-    """The application: ``POST /get_reward``, also at ``/``, and ``GET /health``.
-
-    A request is ``{"query": [...], "prompts": [...], "labels": [...]}``, a reply ``{"rewards":
-    [...], "scores": [...], "extra_logs": {...}}`` in the same order. OpenRLHF's client tries five
-    times, a second apart, so 429 makes it wait.
-
-    Raises:
-        MissingDependencyError: FastAPI is not installed.
-    """
-    require("fastapi", INSTALL)
-    from fastapi import FastAPI, HTTPException, Request
-
-    judge, limits, state = Judge(settings), limits or Limits(), State()
-
-    @asynccontextmanager
-    async def lifespan(_app: Any) -> AsyncIterator[None]:
-        yield
-        judge.pool.close()
-
-    app = FastAPI(lifespan=lifespan, title="rewards")
-
-    @app.post("/")
-    @app.post("/get_reward")
-    async def get_reward(request: Request) -> dict[str, Any]:
-        try:
-            return await _rewards(request, judge, limits, state)
-        except RefusalError as no:
-            raise HTTPException(no.status, no.detail, headers=no.headers) from None
-
-    @app.get("/health")
-    async def health() -> dict[str, Any]:
-        verifier = f"{judge.pool.name} {judge.pool.version}"
-        return {"status": "ok", "verifier": verifier, **asdict(state)}
-
-    return app
-
-
-async def _rewards(request: Any, judge: Judge, limits: Limits, state: State) -> dict[str, Any]:
-    columns = columns_of(await body_of(request, limits.max_bytes))
-    count = len(columns[0])
-    if state.waiting and state.waiting + count > limits.max_waiting:
-        raise RefusalError(429, f"{state.waiting} completions are waiting", {"Retry-After": "1"})
-    state.waiting += count
-    try:
-        verdicts = await judge.acall(*columns)
-    finally:
-        state.waiting -= count
-    state.judged += count
-    state.abstained += sum(verdict.is_abstention for verdict in verdicts)
-    return scored(verdicts)
+HELP = {
+    "max_bytes": "of one request; more is refused with 413",
+    "max_memory": "bytes of all requests that are not answered; more waits unread",
+    "max_waiting": "completions with the judges; more waits, or is refused with 413 in one request",
+    "max_connections": "open at one time; one more is refused with 503",
+    "answer_s": "a request that is not judged by then is refused with 503; OpenRLHF waits 180 s",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m hdpo_plugins.openrlhf.reward.server",
+        description=(__doc__ or "").splitlines()[0],
+    )
     settings, limits = Settings(), Limits()
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=5000)
@@ -109,19 +40,76 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=settings.workers, help="judging processes")
     parser.add_argument("--timeout-s", type=float, default=settings.timeout_s)
     parser.add_argument("--end-marks", nargs="*", default=list(settings.end_marks))
-    parser.add_argument("--max-bytes", type=int, default=limits.max_bytes)
-    parser.add_argument("--max-waiting", type=int, default=limits.max_waiting)
+    for name, text in HELP.items():
+        default = getattr(limits, name)
+        flag = f"--{name.replace('_', '-')}"
+        text = f"{text} (default: %(default)s)"
+        parser.add_argument(flag, type=type(default), default=default, help=text)
     parser.add_argument("--grace-s", type=int, default=30, help="for open requests at the end")
     return parser
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests that are open."""
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket at this address.
+
+    Raises:
+        ConfigError: there is none to be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if not 0 <= port < 2**16:
+        raise ConfigError(f"--port {port} is none: give one from 0 to 65535")
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"--host {host} --port {port}: {error.strerror}; give an address of this machine and a "
+            "free port"
+        ) from None
+
+
+def _allow_files(count: int) -> None:
+    """Let this process open so many files, connections among them, if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _server(args: argparse.Namespace) -> tuple[Any, socket.socket]:
     uvicorn = require("uvicorn", "uvicorn>=0.30")
-    args = _parser().parse_args()
+    limits = Limits(**{field.name: getattr(args, field.name) for field in fields(Limits)})
     settings = Settings(args.verifier, args.workers, args.timeout_s, tuple(args.end_marks))
-    app = create_app(settings, Limits(args.max_bytes, args.max_waiting))
-    uvicorn.run(app, host=args.host, port=args.port, timeout_graceful_shutdown=args.grace_s)
+    judge = Judge(settings)
+    app = create_app(judge, limits)
+    listening = _listening(args.host, args.port)
+    if fault := judge.fault():
+        listening.close()
+        judge.pool.close()
+        raise ConfigError(f"--verifier {settings.verifier} cannot judge: {fault}")
+    _allow_files(limits.max_connections + 8 * args.workers + 64)
+    config = uvicorn.Config(
+        app,
+        host=args.host,
+        port=args.port,
+        timeout_graceful_shutdown=args.grace_s,
+        limit_concurrency=limits.max_connections + 1,  # uvicorn refuses the one that reaches it
+    )
+    return uvicorn.Server(config), listening
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests that are open.
+
+    A setting that cannot work is told in one sentence, with exit code 2.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        server, listening = _server(args)
+    except HdpoError as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
 
 
 if __name__ == "__main__":
