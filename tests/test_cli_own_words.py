@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from hdpo_env.cli import main
 from hdpo_env.commands.cliff_facts import summarize
-from hdpo_env.commands.details import read_details
+from hdpo_env.commands.details import GroupDetail, read_details
 from hdpo_env.commands.rollout_lines import LineFormat
 from hdpo_env.commands.tally import Tally, tally_file
 
@@ -215,3 +216,31 @@ def test_odd_ids_stay_whole_and_move_no_cursor(
     assert not {"\x1b", "\u202e", "\u2028"} & set(out)
     assert r"a\x1b[31m" in out
     assert "日本" in out
+
+
+def test_parts_of_a_file_tell_what_the_file_tells(tmp_path: Path) -> None:
+    """Causes, evidence and phantom gradients are the same from one process and from several."""
+    answers = ["5", "7", "9"]
+    rows = [
+        {"problem_id": i % 7, "completion": rf"so \boxed{{{answers[i * i % 3]}}}", "gold": "4",
+         "reward": float(i % 7 == 0) or i % 2 / 10}
+        for i in range(112)
+    ]  # fmt: skip
+    rows += [{**rows[1], "completion": "no", "reward": None}, {**rows[2], "gold": "??"}]
+    path = write(tmp_path / "r.jsonl", rows)
+    settled = tally_file(path, LineFormat()).formats[str(path)]
+    whole = read_details({path: settled}, part_bytes=1 << 30)
+    parts = read_details({path: settled}, part_bytes=5000)
+    assert parts == whole
+    assert len(whole.findings) == 6
+    assert whole.phantom_rate == 1.0
+
+
+def test_details_of_parts_add_up() -> None:
+    """Every number of a group, whichever part of the file it stands in."""
+    first = GroupDetail(Counter(wrong=2), ["5"], 1, (0.0, 0.5), (1, 2))
+    first.add(GroupDetail(Counter(wrong=1, correct=1), ["7"], 2, (-1.0, 0.1), (2, 3)))
+    expected = GroupDetail(Counter(wrong=3, correct=1), ["5", "7"], 3, (-1.0, 0.5), (3, 5))
+    assert first == expected
+    first.add(GroupDetail())
+    assert first == expected

@@ -1,13 +1,14 @@
 """Rollouts in files -> what each group's rollouts came to and stated, for finding causes.
 
-Slower than counting: failures are read again by the verifier, in this process.
+Slower than counting: failures are read again by the verifier, on all cores where a file is large.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hdpo_env.commands.rollout_lines import (
     LineReader,
     parsed,
 )
-from hdpo_env.commands.tally import parquet_lines
+from hdpo_env.commands.tally import PART_BYTES, cut, in_processes, lines_between, parquet_lines
 from hdpo_env.types import GroupKind, Outcome
 from hdpo_env.verifiers import VERIFIERS, Verifier
 
@@ -50,6 +51,16 @@ class GroupDetail:
             low, high = self.rewards or (reward, reward)
             self.rewards = min(low, reward), max(high, reward)
 
+    def add(self, other: GroupDetail) -> None:
+        """Add what another part of the file says about the same group."""
+        self.outcomes.update(other.outcomes)
+        self.answers += other.answers
+        self.rescued += other.rescued
+        for reward in other.rewards or ():
+            self.note_reward(reward)
+        (solved, judged), (more_solved, more_judged) = self.privileged, other.privileged
+        self.privileged = solved + more_solved, judged + more_judged
+
     def note_privileged(self, correct: bool | None) -> None:
         """Count a rollout that saw privileged context; abstentions say nothing."""
         solved, judged = self.privileged
@@ -74,7 +85,8 @@ class DetailReader:
 
     def __init__(self, line_format: LineFormat, groups: dict[GroupKey, GroupDetail]) -> None:
         self.reader = LineReader(line_format)
-        self.verifier = VERIFIERS[line_format.verifier]()
+        # Groups repeat themselves: models give the same short completion many times over.
+        self.verify = lru_cache(maxsize=1 << 12)(VERIFIERS[line_format.verifier]().verify)
         self.groups = groups
 
     def line(self, line: bytes) -> None:
@@ -120,7 +132,7 @@ class DetailReader:
             return Outcome.ERROR if correct is None else cut
         golds = golds_of(self.reader.text(row, "gold"))
         has_gold = golds is not None
-        verdict = self.verifier.verify(
+        verdict = self.verify(
             text,
             golds if golds is not None else _NO_GOLD,
             finish_reason=ended if isinstance(ended, str) else None,
@@ -155,18 +167,18 @@ class Details:
     phantom_rate: float | None
 
 
-def read_details(formats: Mapping[Path, LineFormat], threshold: int = 0) -> Details:
+def read_details(
+    formats: Mapping[Path, LineFormat], threshold: int = 0, *, part_bytes: int = PART_BYTES
+) -> Details:
     """Read files once more, whose formats are settled; lines that cannot be counted are skipped."""
     groups: dict[GroupKey, GroupDetail] = {}
-    verifier: Verifier | None = None
     for path, line_format in formats.items():
-        reader = DetailReader(line_format, groups)
-        verifier = verifier or reader.verifier
-        for line in _lines(path):
-            try:
-                reader.line(line)
-            except LineError:
-                continue  # `tally_file` has named and counted it
+        for found in _parts(path, line_format, part_bytes):
+            for key, detail in found.items():
+                if key in groups:
+                    groups[key].add(detail)
+                else:
+                    groups[key] = detail
     groups = {key: detail for key, detail in groups.items() if detail.outcomes}
     kinds = [detail.kind(threshold) for detail in groups.values()]
     rates = GroupRates(**{f"num_{kind.value}": n for kind, n in Counter(kinds).items()})
@@ -176,23 +188,53 @@ def read_details(formats: Mapping[Path, LineFormat], threshold: int = 0) -> Deta
         if kind is GroupKind.CLIFF and g.rewards is not None
     ]
     phantom = sum(rewarded) / len(rewarded) if rewarded else None
-    return Details(rates, triage_rows(_rows(groups, verifier)) if verifier else [], phantom)
+    name = next((f.verifier for f in formats.values()), "math")
+    return Details(rates, triage_rows(_rows(groups, name)), phantom)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+Found = dict[GroupKey, GroupDetail]
+
+
+def _parts(path: Path, line_format: LineFormat, part_bytes: int) -> Iterator[Found]:
     if path.suffix == ".parquet":
-        yield from parquet_lines(path)
+        yield _details_of(parquet_lines(path), line_format)
         return
+    parts = [(path, *ends, line_format) for ends in cut(path.stat().st_size, part_bytes)]
+    yield from in_processes(_part, parts)
+
+
+def _part(part: tuple[Path, int, int, LineFormat]) -> Found:
+    path, start, end, line_format = part
     with path.open("rb") as file:
-        yield from file
+        return _details_of(lines_between(file, start, end), line_format)
 
 
-def _rows(
-    groups: Mapping[GroupKey, GroupDetail], verifier: Verifier
-) -> Sequence[Mapping[str, Any]]:
+def _details_of(lines: Iterable[bytes], line_format: LineFormat) -> Found:
+    groups: Found = {}
+    reader = DetailReader(line_format, groups)
+    for line in lines:
+        try:
+            reader.line(line)
+        except LineError:
+            continue  # `tally_file` has named and counted it
+    return groups
+
+
+def _rows(groups: Found, verifier: str) -> list[Mapping[str, Any]]:
+    told = list(groups.items())
+    chunks = [(told[at : at + _CHUNK], verifier) for at in range(0, len(told), _CHUNK)]
+    return [row for rows in in_processes(_evidence, chunks) for row in rows]
+
+
+_CHUNK = 5000  # groups whose answers one process compares at a time
+
+
+def _evidence(part: tuple[list[tuple[GroupKey, GroupDetail]], str]) -> list[Mapping[str, Any]]:
+    groups, name = part
+    verifier = VERIFIERS[name]()
     return [
-        {"problem_id": name, "step": step, "evidence": detail.evidence(verifier).row()}
-        for (name, step), detail in groups.items()
+        {"problem_id": problem, "step": step, "evidence": detail.evidence(verifier).row()}
+        for (problem, step), detail in groups
     ]
 
 

@@ -9,13 +9,13 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from hdpo_env.commands.rollout_lines import (
     LOOKED_AT,
@@ -38,7 +38,11 @@ _PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PAR1": "parquet",
 }
-_PART_BYTES = 32 << 20  # what one process reads at a time; smaller files stay in this process
+PART_BYTES = 32 << 20  # what one process reads at a time; smaller files stay in this process
+
+
+_P = TypeVar("_P")
+_R = TypeVar("_R")
 
 
 class Fault(NamedTuple):
@@ -143,7 +147,7 @@ def tally_file(
     path: Path,
     line_format: LineFormat,
     *,
-    part_bytes: int = _PART_BYTES,
+    part_bytes: int = PART_BYTES,
     max_faults: int = MAX_NAMED,
 ) -> Tally:
     """Count the lines of one file, or the rows of a parquet file.
@@ -164,14 +168,20 @@ def tally_file(
     with path.open("rb") as file:
         refuse_packed(path, file)
         line_format = line_format.settled(first_rows(islice(file, LOOKED_AT)))
-    parts = [
-        (path, at, min(at + part_bytes, size), line_format, max_faults)
-        for at in range(0, size, part_bytes)
-    ]
+    parts = [(path, *ends, line_format, max_faults) for ends in cut(size, part_bytes)]
     whole = Tally(formats={str(path): line_format}, max_faults=max_faults)
-    for tally in map(_tally_part, parts) if len(parts) < 2 else _in_processes(parts):
+    for tally in in_processes(_tally_part, parts):
         whole.add(tally)
     return whole
+
+
+def cut(size: int, part_bytes: int = PART_BYTES) -> list[tuple[int, int]]:
+    """Where the parts of a file of this size begin and end.
+
+    >>> cut(70, 32)
+    [(0, 32), (32, 64), (64, 70)]
+    """
+    return [(at, min(at + part_bytes, size)) for at in range(0, size, part_bytes)]
 
 
 def refuse_packed(path: Path, file: BinaryIO) -> None:
@@ -213,8 +223,14 @@ def parquet_lines(path: Path) -> Iterator[bytes]:
             raise DataError(f"{path} is no whole parquet file ({why}): write it again") from error
 
 
-def _in_processes(parts: Sequence[Part]) -> Iterator[Tally]:
-    # Children leave Ctrl-C to this process, which then waits for no part that has not begun.
+def in_processes(work: Callable[[_P], _R], parts: Sequence[_P]) -> Iterator[_R]:
+    """The work's results in the order of the parts, from all cores where there are several parts.
+
+    Children leave Ctrl-C to this process, which then waits for no part that has not begun.
+    """
+    if len(parts) < 2:
+        yield from map(work, parts)
+        return
     pool = ProcessPoolExecutor(
         min(len(parts), os.cpu_count() or 1),
         mp_context=multiprocessing.get_context("spawn"),
@@ -222,7 +238,7 @@ def _in_processes(parts: Sequence[Part]) -> Iterator[Tally]:
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )
     try:
-        yield from pool.map(_tally_part, parts)
+        yield from pool.map(work, parts)
     finally:
         pool.shutdown(cancel_futures=True)
 
