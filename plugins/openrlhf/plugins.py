@@ -68,6 +68,10 @@ class WorkerPart:
         """The advantages, [B, A], that the policy loss is to use."""
         return advantages
 
+    def on_logprobs(self, logprobs: Tensor) -> Tensor | None:
+        """With the student's log-probabilities [B, A] and their graph; a term for the loss."""
+        return None
+
     def sums(self) -> dict[str, float]:
         """This rank's sums over the step: the same names in the same order on every rank."""
         return {}

@@ -143,6 +143,8 @@ class PluginActorTrainer(compat.ActorPPOTrainer):
             logprobs, old, advantages, *rest = args
             for part in parts:
                 advantages = part.advantages(advantages, logprobs)
+            pulls = [part.on_logprobs(logprobs) for part in parts]
+            terms.extend(term for term in pulls if term is not None)
             return (logprobs, old, advantages, *rest)
 
         backward = self.strategy.backward

@@ -9,13 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from hdpo_env.config import DistillConfig
-from hdpo_env.losses import Hidden, head_loss
+from hdpo_env.losses import Hidden, head_loss, reference_kl
+from hdpo_env.losses.policy import importance_ratio
 from hdpo_env.losses.schedules import distill_weight
 from hdpo_plugins.openrlhf import heads
 from hdpo_plugins.openrlhf.methods.reread import Prompts, Reread, reread
 from hdpo_plugins.openrlhf.plugins import WorkerPart
 
-NAMES = ("loss", "divergence", "tokens", "left_out")
+NAMES = ("loss", "divergence", "tokens", "left_out", "reference", "read")
 
 
 class SdpgWorker(WorkerPart):
@@ -30,6 +31,7 @@ class SdpgWorker(WorkerPart):
         self._taught = worker.teachers.weights(config)  # frozen without LoRA is refused
         self._prompts: Prompts = {}
         self._beta = 0.0
+        self._kind, self._alpha = worker.args["sdpg.reference"], worker.args["sdpg.alpha"]
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._term: tuple[Reread, Hidden, Tensor, float] | None = None
 
@@ -55,6 +57,8 @@ class SdpgWorker(WorkerPart):
     ) -> Tensor | None:
         """Let the teacher read; the term itself comes with the student's forward pass."""
         self._term = None
+        scale = loss_batch_info["dp_size"] / float(loss_batch_info["batch_num_tokens"])
+        self._rollouts = experience, self._alpha * scale
         if self._beta == 0:
             return None
         found = reread(experience, self._prompts, "sdpg/gate_rate", self._worker, self._sums)
@@ -62,7 +66,6 @@ class SdpgWorker(WorkerPart):
             return None
         hidden = self._hidden(found)
         if found.num_rows:
-            scale = loss_batch_info["dp_size"] / float(loss_batch_info["batch_num_tokens"])
             old = found.of_actions(experience.action_log_probs).float()
             self._term = found, hidden, old, self._beta * scale
         return None
@@ -89,6 +92,20 @@ class SdpgWorker(WorkerPart):
         self._sums["tokens"] += len(h)
         return out.loss
 
+    def on_logprobs(self, logprobs: Tensor) -> Tensor | None:
+        """``alpha / N sum_n sg[rho_n] L_K`` over all action tokens, if a kind was named."""
+        if not (self._kind and self._alpha):
+            return None
+        experience, each = self._rollouts
+        mask = experience.action_mask.bool()
+        log_p = logprobs[mask].float()
+        ratio = importance_ratio(log_p, experience.action_log_probs[mask].float())
+        reference = experience.base_action_log_probs[mask].float()
+        pull = reference_kl(log_p, reference, kind=self._kind, ratio=ratio)
+        self._sums["reference"] += float(pull.value.sum())
+        self._sums["read"] += len(log_p)
+        return each * pull.loss.sum()
+
     def sums(self) -> dict[str, float]:
         """This rank's sums of the step."""
         return {name: float(self._sums[name]) for name in NAMES}
@@ -100,7 +117,8 @@ class SdpgWorker(WorkerPart):
         prompt.
         """
         scale = self._worker.ranks * self._worker.loss_divisor
-        return {
+        kl = {"sdpg/reference_kl": sums["reference"] / max(1.0, sums["read"])}
+        return (kl if self._kind else {}) | {
             "sdpg/beta": self._beta,
             "sdpg/loss": sums["loss"] / (scale * self._num_updates),
             "sdpg/tokens": sums["tokens"],

@@ -57,12 +57,15 @@ def experience(rollout, gates):
     mask[0, start:] = torch.tensor(rollout.get("is_action", [1] * num))
     old = torch.zeros(1, len(ids) - 1)
     old[0, start:] = torch.tensor(rollout["old"])
+    base = torch.zeros(1, len(ids) - 1)
+    base[0, start:] = torch.tensor(rollout.get("base", rollout["old"]))
     reward = torch.tensor([rollout["reward"]])
     return Experience(
         sequences=torch.tensor([ids]),
         attention_mask=torch.ones(1, len(ids), dtype=torch.long),
         action_mask=mask,
         action_log_probs=old * mask,
+        base_action_log_probs=base * mask,
         advantages=torch.full_like(old, rollout["advantage"]) * mask,
         index=[0],
         prompts=[rollout["text"]],

@@ -35,6 +35,7 @@ FINE = {
     "reward.remote_url": "reward.py",
     "train.agent_func_path": None,
     "algo.kl.init_coef": 0.01,
+    "algo.kl.use_loss": False,
     "ckpt.load_enable": False,
     "ckpt.path": "no/such/folder",
 }
@@ -104,6 +105,33 @@ def test_each_refusal_is_one_sentence_that_names_the_flag(changed, named):
     [sentence] = complaints(parsed() | changed, chosen(["hdpo"]))
     assert named in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"sdpg.reference": "fkl"}, "pass --algo.kl.use_loss --algo.kl.init_coef 1e-9"),
+        ({"sdpg.reference": "fkl", "algo.kl.use_loss": True}, "--algo.kl.init_coef 1e-9"),
+        ({"sdpg.reference": "fkl", "algo.kl.init_coef": 1e-9}, "pass --algo.kl.use_loss"),
+        ({"sdpg.alpha": -1.0, "sdpg.reference": "rkl", "algo.kl.use_loss": True,
+          "algo.kl.init_coef": 1e-9}, "--sdpg.alpha is -1.0"),
+        ({"sdpg.alpha": 0.5}, "--sdpg.alpha does nothing without --sdpg.reference"),
+    ],
+)  # fmt: skip
+def test_a_reference_term_needs_the_reference_model_and_no_second_term(changed, named):
+    """One cause, one sentence; with what they ask for there is none left."""
+    [sentence] = complaints(parsed() | changed, chosen(["sdpg"]))
+    assert named in sentence
+    fine = {"sdpg.reference": "fkl", "algo.kl.use_loss": True, "algo.kl.init_coef": 1e-9}
+    assert list(complaints(parsed() | fine, chosen(["sdpg"]))) == []
+
+
+def test_a_reference_term_alone_is_a_reason_to_be_on():
+    """With beta 0 SDPG is off; with a term towards the reference it is not."""
+    [sdpg] = chosen(["sdpg"])
+    assert not sdpg.is_on(parsed("--sdpg.beta", "0"))
+    assert sdpg.is_on(parsed("--sdpg.beta", "0", "--sdpg.reference", "ufkl"))
+    assert parsed()["sdpg.alpha"] == preset("sdpg").algo.reference.weight
 
 
 def test_teachers_of_whole_distributions_need_their_head_at_hand():

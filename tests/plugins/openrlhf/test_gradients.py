@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,26 @@ def pairs_of(count, seed):
     return [[part(4), part(9 + i), part(2 + 2 * i)] for i in range(count)]
 
 
+SURROGATES = {  # of log(pi / reference), as the paper has them
+    "ufkl": lambda gap: 1 / gap.exp() + gap,
+    "urkl": lambda gap: gap * gap / 2,
+    "fkl": lambda gap: 1 / gap.exp(),
+    "rkl": lambda gap: (gap + 1) * (gap + 1) / 2,
+}
+PULL = {"sdpg.alpha": 0.7, "algo.kl.use_loss": True, "algo.kl.init_coef": 1e-9}
+
+
+def off_policy(rollouts):
+    """The same rollouts, drawn from older weights, with what a reference model says of them."""
+    shift = lambda row, size: [size * math.sin(3 * t + len(row["completion"])) for t in range(99)]
+    return [
+        row
+        | {"old": [a + b for a, b in zip(row["old"], shift(row, 0.15), strict=False)]}
+        | {"base": [a + b for a, b in zip(row["old"], shift(row, 0.9), strict=False)]}
+        for row in rollouts
+    ]
+
+
 def flags_of(model, plugins, **changed):
     given = {"actor.model_name_or_path": model, **BASE, **changed}
     flags = []
@@ -133,8 +154,9 @@ def run(specs, folder):
 
 
 def expected(
-    net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temperature=1.0, divergence="jsd"
-):
+    net, spec, *, weight=0.0, beta=0.0, rlsd=None, teacher=None, temperature=1.0, divergence="jsd",
+    pull=None,
+):  # fmt: skip
     """The gradient of the definition, in float32 on full logits; by default the net teaches."""
     from hdpo_env.losses import reference
 
@@ -161,6 +183,10 @@ def expected(
             advantages = advantages * ((1 - mix) + mix * gap.exp().clamp(1 - clip, 1 + clip))
         clipped = ratio.clamp(0.8, 1.2) * advantages
         total = total - torch.minimum(ratio * advantages, clipped).sum() / tokens
+        if pull:
+            kind, alpha = pull
+            gap = logp - torch.tensor(r["base"])
+            total = total + alpha * (ratio.detach() * SURROGATES[kind](gap)).sum() / tokens
         if beta and r["gate"]:
             theirs = taught(spec["prompts"][r["text"]], r["completion"])
             kl = reference.kl_student_teacher(logits, theirs)
@@ -260,6 +286,13 @@ VARIANTS = {  # name: plugins, flags, settings of the spec
 }
 
 
+for kind in SURROGATES:
+    VARIANTS[kind] = (["sdpg"], BOTH | PULL | {"sdpg.reference": kind}, {"off": True})
+VARIANTS["rkl alone"] = (
+    ["sdpg"], PULL | {"sdpg.reference": "rkl", "sdpg.beta": 0}, {"off": True}
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def other_model(tmp_path_factory):
     """A teacher with weights of its own."""
@@ -278,6 +311,10 @@ def variants(model, other_model, net, tmp_path_factory):
     for name, (plugins, flags, settings) in VARIANTS.items():
         flags = flags_of(model, plugins, **{**ONE, **(flags if plugins else {})})
         specs[name] = {**common, "flags": flags, **settings}
+        if settings.get("off"):
+            flags = {k: v for k, v in VARIANTS[name][1].items() if not k.startswith("hdpo")}
+            specs[name]["flags"] = flags_of(model, plugins, **{**ONE, **flags})
+            specs[name]["rollouts"] = [off_policy(rollouts[0])]
     specs["given"]["teacher_model"] = str(other_model)
     found = run(specs, tmp_path_factory.mktemp("variants"))
     return {name: (spec, found[name]) for name, spec in specs.items()}
@@ -309,6 +346,19 @@ def test_one_rank_has_the_gradient_of_the_definition(name, terms, variants, net)
     """Also where rollouts are packed into one row, and where RLSD changes the advantages."""
     spec, found = variants[name]
     assert_equal_gradients(found, expected(net, spec, **terms))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*SURROGATES, "rkl alone"])
+def test_the_reference_term_is_the_papers_off_policy_too(name, variants, net):
+    """``alpha sg[rho] L_K`` of each kind, on rollouts of older weights; also where beta is 0."""
+    spec, found = variants[name]
+    kind, beta = name.split()[0], 0.0 if "alone" in name else 0.3
+    assert_equal_gradients(found, expected(net, spec, beta=beta, pull=(kind, 0.7)))
+    for other in [None, *((k, 0.7) for k in SURROGATES if k != kind)]:
+        changed = expected(net, spec, beta=beta, pull=other)
+        assert compared(found["gradients"], changed)[0] < 0.999
+    assert found["status"]["sdpg/reference_kl"] > 0
 
 
 @pytest.mark.slow

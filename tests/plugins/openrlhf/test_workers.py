@@ -11,7 +11,13 @@ from hdpo_plugins.openrlhf.teachers import Teachers
 
 def worker_of(**args):
     """One rank that has just been told its step."""
-    args = {"critic.freezing_steps": -1, "train.max_epochs": 1, "data.max_len": 4} | args
+    args = {
+        "sdpg.reference": None,
+        "sdpg.alpha": 0.0,
+        "critic.freezing_steps": -1,
+        "train.max_epochs": 1,
+        "data.max_len": 4,
+    } | args
     teachers = Teachers(SimpleNamespace(global_steps=0), has_base=False)
     return SimpleNamespace(
         args=args, step=0, total_steps=400, ranks=1, pad_id=0, is_partitioned=False,
