@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -77,6 +78,18 @@ def warn(tally: Tally, options: LineOptions) -> None:
         options.bad_lines.write_text(told, encoding="utf-8", errors="backslashreplace")
     for sentence in told_faults(tally):
         print(sentence, file=sys.stderr)
+    _check_some(tally)
+    for name, line_format in tally.formats.items():
+        if options.filter is not None and line_format.dialect != "lm-eval":
+            raise ConfigError(
+                f"--filter is for files of lm-evaluation-harness, and {name} is read as "
+                f"{line_format.dialect}: leave it out"
+            )
+    for note in _notes(tally, options):
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _check_some(tally: Tally) -> None:
     if not tally.num_lines:
         raise DataError("there are no lines to read: give a file of rollouts, one object a line")
     if tally.num_no_object == tally.num_lines:
@@ -90,34 +103,30 @@ def warn(tally: Tally, options: LineOptions) -> None:
             "--problem-id-field, --verdict-field, --reward-field, --completion-field, "
             f"--gold-field, or their writer with --dialect{_fields_found(tally)}"
         )
+
+
+def _notes(tally: Tally, options: LineOptions) -> Iterator[str]:
+    """How lines were understood that could have been meant otherwise."""
     for name, line_format in tally.formats.items():
-        if options.filter is not None and line_format.dialect != "lm-eval":
-            raise ConfigError(
-                f"--filter is for files of lm-evaluation-harness, and {name} is read as "
-                f"{line_format.dialect}: leave it out"
-            )
         if line_format.dialect in DIALECTS:
             about = DIALECTS[line_format.dialect].about
-            print(f"note: {name} is read as {line_format.dialect}: {about}", file=sys.stderr)
+            yield f"{name} is read as {line_format.dialect}: {about}"
     if tally.num_privileged:
-        print(
-            f"note: {tally.num_privileged} rollouts that saw privileged context count in no group; "
-            "they tell whether it helps, among the causes",
-            file=sys.stderr,
+        yield (
+            f"{tally.num_privileged} rollouts that saw privileged context count in no group; "
+            "they tell whether it helps, among the causes"
         )
     if tally.num_left_out:
         chosen = {str(f.filter) for f in tally.formats.values() if f.filter}
-        print(
-            f"note: {tally.num_left_out} lines of other filters than {', '.join(sorted(chosen))} "
-            "are left out; --filter chooses another",
-            file=sys.stderr,
+        yield (
+            f"{tally.num_left_out} lines of other filters than {', '.join(sorted(chosen))} "
+            "are left out; --filter chooses another"
         )
     if tally.shaped_rewards:
         seen = ", ".join(f"{r:g}" for r in sorted(tally.shaped_rewards))
-        print(
-            f"note: some rewards are neither 0 nor 1 ({seen}): rewards from "
-            f"{options.success_reward:g} on count as success; --success-reward changes that",
-            file=sys.stderr,
+        yield (
+            f"some rewards are neither 0 nor 1 ({seen}): rewards from "
+            f"{options.success_reward:g} on count as success; --success-reward changes that"
         )
 
 
