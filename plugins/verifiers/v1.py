@@ -106,7 +106,8 @@ class HdpoTaskset(vf.Taskset[HdpoTask, HdpoConfig]):
         given = {"size": asked.size, "seed": asked.seed}
         asked_for = {name: value for name, value in given.items() if value is not None}
         settings = {"split": asked.split, **asked_for, **asked.settings}
-        if (columns := settings.get("field_map")) in CARRIERS:
+        columns = settings.get("field_map")
+        if isinstance(columns, str) and columns in CARRIERS:
             settings["field_map"] = CARRIERS[columns].fields
         for problem in open_source(asked.problems, **settings):
             yield HdpoTask(data_of(problem, view=asked.view), asked.task)
