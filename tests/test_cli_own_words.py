@@ -111,15 +111,6 @@ def test_a_teachers_successes_hide_no_cliff(
     assert finding.evidence.answers == 4
 
 
-def test_only_the_student_of_a_recorded_run_counts() -> None:
-    """156 of 556 kept completions of this run are the teacher's."""
-    path = Path(__file__).parents[1] / "runs/recorded/hdpo-strong-seed0/completions.jsonl"
-    tally = tally_file(path, LineFormat())
-    assert tally.num_privileged == 156
-    assert summarize(tally)["rollouts"] == 400
-    assert [sum(c) for c in zip(*(c for _, c in tally.counts()), strict=True)] == [338, 62, 0]
-
-
 def repeated(target: object) -> dict[str, Any]:
     """A document of lm-evaluation-harness with two completions, 1 and 2."""
     said = [[r"\boxed{1}", r"\boxed{2}"]]
