@@ -62,6 +62,7 @@ _UNTIL = re.compile(
 )
 _ASIDE = re.compile(r"\s\((?:[^()]{0,80}\s){2}[^()]{0,80}\)$")
 _SHORT = 80
+_READ = 4 * TAIL  # characters at the end in which checks and courtesies are looked for
 _SENTENCE = 1_000  # characters of a last sentence that are read
 
 
@@ -73,7 +74,7 @@ def concluded(text: str) -> str | None:
     """
     if not text.strip() or _REFUSAL.search(text[-TAIL:]):
         return None
-    stripped = told(text)
+    stripped = told(text[-_READ:])
     last_line = stripped.removesuffix("```").rstrip().rsplit("\n", 1)[-1].strip()
     if (stored := _stored(last_line)) is not None:
         return stored

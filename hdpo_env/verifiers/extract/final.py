@@ -81,7 +81,7 @@ def final_answer(text: str, policy: Policy, finish_reason: str | None) -> Final:
 
 def _unboxed(text: str) -> str | None:
     """What a text without a box announces, or else concludes; open reasoning concludes nothing."""
-    turn = first_turn(text)
+    turn = first_turn(text.strip())
     if announced := marked(turn):
         announced = announced.split(", i.e.")[0]
         if letter := _LETTER.fullmatch(announced):

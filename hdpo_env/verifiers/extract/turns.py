@@ -6,7 +6,7 @@ import re
 
 from hdpo_env.verifiers.extract.phrases import last_sentence
 
-_END = re.compile(r"</s>|<\|(?:im_end|eot_id|endoftext|end_of_text|end)\|>|<end_of_turn>")
+_END = re.compile(r"<(?:/s>|\|(?:im_end|eot_id|endoftext|end_of_text|end)\|>|end_of_turn>)")
 _NEXT = re.compile(
     r"\n[ \t*#>]{0,8}(?:\[INST\]|(?:Q|Question|Problem|Exercise|Human|User)\s*\d*\s*:)",
     re.IGNORECASE,
