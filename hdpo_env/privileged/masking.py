@@ -70,7 +70,7 @@ def states_answer(problem: Problem, text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _masked(verifier: str, golds: tuple[str, ...], problem_id: str, text: str) -> str:
     judge = VERIFIERS[verifier]()
-    if check_gold(judge, golds):  # the complaint itself quotes the gold
+    if check_gold(judge, golds):
         raise ViewError(
             f"the answer of problem {problem_id} cannot be withheld from its solution, because "
             "the verifier cannot use it: mend the gold answer (hdpo audit says what is wrong)"
