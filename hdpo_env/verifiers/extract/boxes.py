@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_BLANKS = re.compile(r"[ \t\n]*")
 _BARE = re.compile(r"\s*([^\s{}$\\.,;]+)")
 _MAX_BOXES = 24
 _MAX_CONTENT = 20_000
@@ -43,9 +44,7 @@ def last_boxes(text: str) -> list[Box]:
 
 def _box_at(text: str, start: int, limit: int) -> Box:
     after = start + (6 if text.startswith("\\boxed", start) else 5)
-    opening = after
-    while opening < len(text) and text[opening] in " \t\n":
-        opening += 1
+    opening = _BLANKS.match(text, after).end()  # type: ignore[union-attr]  # it matches nothing too
     if text[opening : opening + 1] != "{":
         bare = _BARE.match(text, after)
         return Box(start, bare.end(), bare.group(1)) if bare else Box(start, after, None)
